@@ -1,0 +1,18 @@
+//! Quaymaster: a control plane for Docker Compose apps on many hosts, over plain SSH.
+//!
+//! One crate, by capability. Imports go strictly down this table, which `tests/suite/architecture.rs` enforces:
+//!
+//! | rank | modules |
+//! |---|---|
+//! | 9 | `main`, `cli` |
+//! | 8 | `startup`, `routes`, `schedule` |
+//! | 7 | `autostop` `audit` `events` `metrics` |
+//! | 6 | `apps` |
+//! | 5 | `operations`, `projects` |
+//! | 4 | `servers` |
+//! | 3 | `identity` |
+//! | 2 | `services` |
+//! | 1 | `remote`, `web`, `journal` |
+//! | 0 | `platform` |
+
+pub mod platform;

@@ -1,0 +1,17 @@
+//! The ground floor: what would fit any service. Configuration, errors, ids, time, the database, secrets, tasks.
+//!
+//! Nothing here knows of servers, apps or users, of SSH, or of HTTP routes.
+
+pub mod clock;
+pub mod error;
+pub mod id;
+pub mod lifecycle;
+pub mod password;
+pub mod secret;
+pub mod token;
+pub mod vault;
+
+pub use clock::{Clock, Timestamp};
+pub use error::{Error, FieldError, Kind, Result};
+pub use lifecycle::Lifecycle;
+pub use secret::Secret;

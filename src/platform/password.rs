@@ -1,0 +1,116 @@
+//! Passwords: bcrypt at cost 12, on blocking threads whose number is bounded.
+//!
+//! bcrypt reads 72 bytes of which one is the terminator and silently ignores the rest, so a password longer than
+//! [`MAX_BYTES`] is refused before it is hashed, never cut.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::{Error, Result, Secret};
+
+/// The longest password that bcrypt takes whole, in bytes of UTF-8.
+pub const MAX_BYTES: usize = 71;
+/// NIST SP 800-63B, section 3.1.1.2.
+pub const MIN_CHARS: usize = 8;
+
+const COST: u32 = 12;
+/// A hash costs a quarter of a second of a core: more at once would only starve the requests beside them.
+const MAX_AT_ONCE: usize = 2;
+
+/// Hashes and checks passwords.
+#[derive(Clone, Debug)]
+pub struct Passwords {
+    slots: Arc<Semaphore>,
+    /// The hash of nothing that anybody knows: checked for unknown names, so that they take as long as known ones.
+    decoy: Arc<str>,
+}
+
+impl Passwords {
+    pub fn new() -> Result<Self> {
+        let nobody: [u8; 32] = rand::random();
+        let decoy = bcrypt::hash(nobody.map(|byte| byte | 1), COST)
+            .map_err(|error| Error::internal("hash a password", error))?;
+        Ok(Self { slots: Arc::new(Semaphore::new(MAX_AT_ONCE)), decoy: decoy.into() })
+    }
+
+    /// A bcrypt hash in `$2b$` form. The caller has checked the length with [`check_length`].
+    pub async fn hash(&self, password: Secret<String>) -> Result<String> {
+        self.on_thread(move || bcrypt::hash(password.expose(), COST)).await
+    }
+
+    /// Whether `password` is the one of `hash`; without a hash it takes the same time and is `false`.
+    ///
+    /// Hashes of any cost and of the forms `$2a$`, `$2b$`, `$2y$` are understood.
+    pub async fn verify(&self, password: Secret<String>, hash: Option<String>) -> Result<bool> {
+        let known = hash.is_some();
+        let hash = hash.unwrap_or_else(|| self.decoy.to_string());
+        let too_long = password.expose().len() > MAX_BYTES;
+        let matches = self.on_thread(move || bcrypt::verify(password.expose(), &hash)).await?;
+        Ok(matches && known && !too_long)
+    }
+
+    async fn on_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> bcrypt::BcryptResult<T> + Send + 'static,
+    ) -> Result<T> {
+        let _slot = self.slots.acquire().await.map_err(|error| Error::internal("hash a password", error))?;
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|error| Error::internal("hash a password", error))?
+            .map_err(|error| Error::internal("hash a password", error))
+    }
+}
+
+/// Why a new password is refused, in words that say what would do.
+pub fn check_length(password: &str) -> Result<(), String> {
+    if password.chars().count() < MIN_CHARS {
+        return Err(format!("a password has at least {MIN_CHARS} characters"));
+    }
+    if password.len() > MAX_BYTES {
+        return Err(format!(
+            "a password has at most {MAX_BYTES} bytes of UTF-8; this one has {}",
+            password.len()
+        ));
+    }
+    if password.contains('\0') {
+        return Err("a password cannot contain the NUL character".to_owned());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_hash_matches_its_password_only() {
+        let passwords = Passwords::new().unwrap();
+        let hash = passwords.hash("correct horse".into()).await.unwrap();
+        assert!(hash.starts_with("$2b$12$"), "{hash}");
+        assert!(passwords.verify("correct horse".into(), Some(hash.clone())).await.unwrap());
+        assert!(!passwords.verify("correct horsf".into(), Some(hash)).await.unwrap());
+        assert!(!passwords.verify("correct horse".into(), None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_password_is_never_cut() {
+        let passwords = Passwords::new().unwrap();
+        let whole = "x".repeat(MAX_BYTES);
+        let hash = passwords.hash(whole.clone().into()).await.unwrap();
+        assert!(passwords.verify(whole.clone().into(), Some(hash.clone())).await.unwrap());
+        assert!(!passwords.verify((whole.clone() + "y").into(), Some(hash)).await.unwrap());
+        assert!(check_length(&whole).is_ok());
+        assert!(check_length(&(whole + "y")).unwrap_err().contains("71 bytes"));
+    }
+
+    #[tokio::test]
+    async fn hashes_made_elsewhere_at_cost_ten_are_accepted() {
+        let passwords = Passwords::new().unwrap();
+        let parts = bcrypt::hash_with_result("from elsewhere", 10).unwrap();
+        for version in [bcrypt::Version::TwoA, bcrypt::Version::TwoB, bcrypt::Version::TwoY] {
+            let hash = parts.format_for_version(version);
+            assert!(passwords.verify("from elsewhere".into(), Some(hash.clone())).await.unwrap(), "{hash}");
+        }
+    }
+}
