@@ -15,4 +15,6 @@
 //! | 1 | `remote`, `web`, `journal` |
 //! | 0 | `platform` |
 
+pub mod journal;
 pub mod platform;
+pub mod web;
