@@ -2,11 +2,13 @@
 //!
 //! Nothing here knows of servers, apps or users, of SSH, or of HTTP routes.
 
+pub mod claim;
 pub mod clock;
 pub mod error;
 pub mod id;
 pub mod lifecycle;
 pub mod password;
+pub mod replica;
 pub mod secret;
 pub mod token;
 pub mod vault;
