@@ -13,12 +13,7 @@ use super::id::ReplicaId;
 const SLACK: f64 = 0.1;
 
 /// Whether `by` may act for this tick of the job `name`, which is done once `every` interval over all replicas.
-pub async fn claim(
-    db: &mut PgConnection,
-    name: &str,
-    by: ReplicaId,
-    every: Duration,
-) -> sqlx::Result<bool> {
+pub async fn claim(db: &mut PgConnection, name: &str, by: ReplicaId, every: Duration) -> sqlx::Result<bool> {
     let pause = every.as_secs_f64() * (1.0 - SLACK);
     // Of two at once the second waits for the first one's row and then sees that it is not due.
     let claimed = sqlx::query!(

@@ -4,6 +4,7 @@
 
 pub mod claim;
 pub mod clock;
+pub mod config;
 pub mod error;
 pub mod id;
 pub mod lifecycle;
@@ -14,6 +15,7 @@ pub mod token;
 pub mod vault;
 
 pub use clock::{Clock, Timestamp};
+pub use config::Config;
 pub use error::{Error, FieldError, Kind, Result};
 pub use lifecycle::Lifecycle;
 pub use secret::Secret;
