@@ -15,6 +15,12 @@
 //! | 1 | `remote`, `web`, `journal` |
 //! | 0 | `platform` |
 
+pub mod identity;
 pub mod journal;
+pub mod metrics;
 pub mod platform;
+pub mod routes;
+pub mod schedule;
+pub mod services;
+pub mod startup;
 pub mod web;

@@ -5,10 +5,11 @@ mod document;
 
 use actix_web::{
     App, HttpRequest, HttpResponse,
-    dev::ServiceRequest,
+    body::{EitherBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
     get,
     http::header,
-    middleware::from_fn,
+    middleware::{Next, from_fn},
     web,
 };
 use utoipa::openapi::OpenApi;
@@ -16,12 +17,7 @@ use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
 
 pub use document::{UndeclaredRoutes, check};
 
-use crate::{
-    identity, metrics,
-    platform::Error,
-    services::Services,
-    web::rate_limit::Limiter,
-};
+use crate::{identity, metrics, platform::Error, services::Services, web::rate_limit::Limiter};
 
 /// The only calls under `/api` that need no session, as method and path below `BASE_PATH`.
 pub const PUBLIC: [(&str, &str); 5] = [
@@ -62,12 +58,12 @@ fn mount(config: &mut ServiceConfig) {
     config.service(api).configure(metrics::http::configure);
 }
 
-async fn authenticate(
+async fn authenticate<B: MessageBody + 'static>(
     services: web::Data<Services>,
     limiter: web::Data<Limiter>,
     request: ServiceRequest,
-    next: actix_web::middleware::Next<impl actix_web::body::MessageBody>,
-) -> Result<actix_web::dev::ServiceResponse<impl actix_web::body::MessageBody>, actix_web::Error> {
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
     identity::extract::authenticate(services, limiter, is_public, request, next).await
 }
 

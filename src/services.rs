@@ -8,14 +8,16 @@ use sqlx::PgPool;
 
 use crate::{
     journal::Bus,
-    platform::{Clock, Lifecycle, config::Config, id::ReplicaId, password::Passwords, token::Signer, vault::Vault},
-    remote::ssh,
+    platform::{
+        Clock, Lifecycle, config::Config, id::ReplicaId, password::Passwords, token::Signer, vault::Vault,
+    },
+    //remote::ssh,
 };
 
 #[derive(Clone)]
 pub struct Services {
     pub db: PgPool,
-    pub ssh: ssh::Engine,
+    //pub ssh: ssh::Engine,
     pub vault: Arc<Vault>,
     pub passwords: Passwords,
     pub signer: Signer,

@@ -129,7 +129,9 @@ impl FromRequest for CurrentUser {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let caller = request.extensions().get::<Self>().cloned();
-        ready(caller.ok_or_else(|| Error::unauthenticated("auth.required", "sign in, or send a bearer token")))
+        ready(
+            caller.ok_or_else(|| Error::unauthenticated("auth.required", "sign in, or send a bearer token")),
+        )
     }
 }
 

@@ -2,18 +2,17 @@
 
 use actix_web::{HttpRequest, HttpResponse, get, post, put, web};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 use validator::Validate;
 
+pub use super::users_http::configure as configure_users;
 use super::{
     Authority, CurrentUser, Role, User,
     extract::{self, ACCESS_COOKIE, Presented, REFRESH_COOKIE},
     ops::{accounts, sessions},
     policy,
 };
-pub use super::users_http::configure as configure_users;
 use crate::{
     platform::{Error, Kind, Result, Secret, clock::millis, id::UserId},
     services::Services,
@@ -114,7 +113,10 @@ struct SignupBody {
     #[validate(length(min = 1, max = 200, message = "a name has 1 to 200 characters"))]
     #[schema(min_length = 1, max_length = 200)]
     name: String,
-    #[validate(email(message = "not an e-mail address"), length(max = 64, message = "at most 64 characters"))]
+    #[validate(
+        email(message = "not an e-mail address"),
+        length(max = 64, message = "at most 64 characters")
+    )]
     #[schema(format = Email, max_length = 64)]
     email: String,
     /// 8 characters to 71 bytes of UTF-8.
@@ -140,9 +142,15 @@ fn answer(services: &Services, request: &HttpRequest, signed_in: &sessions::Sign
         expires_in: signed_in.access_life.as_secs(),
     };
     let mut response = HttpResponse::Ok().json(body);
-    let refresh = signed_in.refresh.expose();
     set_cookie(services, request, &mut response, ACCESS_COOKIE, &signed_in.access, signed_in.access_life);
-    set_cookie(services, request, &mut response, REFRESH_COOKIE, refresh, signed_in.refresh_life);
+    set_cookie(
+        services,
+        request,
+        &mut response,
+        REFRESH_COOKIE,
+        signed_in.refresh.expose(),
+        signed_in.refresh_life,
+    );
     response
 }
 
@@ -157,7 +165,9 @@ fn set_cookie(
 ) {
     let base = &services.config.base_path;
     let path = match name {
-        REFRESH_COOKIE => request.path().rsplit_once('/').map_or("", |(parent, _)| parent).to_owned() + "/refresh",
+        REFRESH_COOKIE => {
+            request.path().rsplit_once('/').map_or("", |(parent, _)| parent).to_owned() + "/refresh"
+        }
         _ => format!("{base}/"),
     };
     let cookie = extract::cookie(name, value, path, life, ClientAddress::of(request).https);
@@ -176,7 +186,11 @@ fn set_cookie(
     )
 )]
 #[post("/login")]
-async fn login(services: web::Data<Services>, request: HttpRequest, body: Json<LoginBody>) -> Result<HttpResponse> {
+async fn login(
+    services: web::Data<Services>,
+    request: HttpRequest,
+    body: Json<LoginBody>,
+) -> Result<HttpResponse> {
     let LoginBody { username, password } = body.0;
     let signed_in = sessions::sign_in(&services, &username, password, &extract::visitor(&request)).await?;
     Ok(answer(&services, &request, &signed_in))
@@ -218,9 +232,9 @@ async fn logout(services: web::Data<Services>, request: HttpRequest) -> Result<H
 )]
 #[post("/refresh")]
 async fn refresh(services: web::Data<Services>, request: HttpRequest) -> Result<HttpResponse> {
-    let cookie = request
-        .cookie(REFRESH_COOKIE)
-        .ok_or_else(|| Error::unauthenticated("auth.refresh_refused", "there is no refresh cookie; sign in"))?;
+    let cookie = request.cookie(REFRESH_COOKIE).ok_or_else(|| {
+        Error::unauthenticated("auth.refresh_refused", "there is no refresh cookie; sign in")
+    })?;
     extract::check_origin(&request)?;
     let signed_in = sessions::refresh(&services, cookie.value(), &extract::visitor(&request)).await?;
     Ok(answer(&services, &request, &signed_in))
@@ -284,7 +298,11 @@ async fn me(caller: CurrentUser) -> HttpResponse {
     )
 )]
 #[post("/signup")]
-async fn signup(services: web::Data<Services>, request: HttpRequest, body: Json<SignupBody>) -> Result<HttpResponse> {
+async fn signup(
+    services: web::Data<Services>,
+    request: HttpRequest,
+    body: Json<SignupBody>,
+) -> Result<HttpResponse> {
     if !services.config.signup_enabled {
         let detail = "accounts are made by an administrator here";
         return Err(Error::new(Kind::Forbidden, "auth.signup_disabled", detail));

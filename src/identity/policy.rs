@@ -121,7 +121,8 @@ mod tests {
         let operator = names(&held_somewhere(&member(ProjectRole::Operator).0));
         assert_eq!(operator, [&viewer[..], &["apps:operate"]].concat());
         let maintainer = names(&held_somewhere(&member(ProjectRole::Maintainer).0));
-        let all = ["servers:view", "projects:view", "projects:manage", "apps:view", "apps:operate", "apps:manage"];
+        let all =
+            ["servers:view", "projects:view", "projects:manage", "apps:view", "apps:operate", "apps:manage"];
         assert_eq!(maintainer, all);
     }
 

@@ -83,8 +83,12 @@ pub async fn lock_accounts(db: &mut PgConnection) -> Result<()> {
 
 fn taken(error: sqlx::Error) -> Error {
     on_constraint(error, |constraint| match constraint {
-        "users_username_key" => Some(Error::conflict("user.username_taken", "another user has this username")),
-        "users_email_key" => Some(Error::conflict("user.email_taken", "another user has this e-mail address")),
+        "users_username_key" => {
+            Some(Error::conflict("user.username_taken", "another user has this username"))
+        }
+        "users_email_key" => {
+            Some(Error::conflict("user.email_taken", "another user has this e-mail address"))
+        }
         _ => None,
     })
 }
@@ -292,15 +296,18 @@ pub async fn lock_refresh_token(db: &mut PgConnection, hash: &[u8]) -> Result<Op
 }
 
 pub async fn use_refresh_token(db: &mut PgConnection, hash: &[u8], at: Timestamp) -> Result<()> {
-    sqlx::query!("update refresh_tokens set used_at = $2 where token_hash = $1", hash, at).execute(db).await?;
+    sqlx::query!("update refresh_tokens set used_at = $2 where token_hash = $1", hash, at)
+        .execute(db)
+        .await?;
     Ok(())
 }
 
 /// The latest time until which any of these counters forbids another attempt.
 pub async fn blocked_until(db: &mut PgConnection, keys: &[Vec<u8>]) -> Result<Option<Timestamp>> {
-    let until = sqlx::query_scalar!("select max(blocked_until) from login_failures where key = any($1)", keys)
-        .fetch_one(db)
-        .await?;
+    let until =
+        sqlx::query_scalar!("select max(blocked_until) from login_failures where key = any($1)", keys)
+            .fetch_one(db)
+            .await?;
     Ok(until)
 }
 
@@ -311,7 +318,8 @@ pub async fn count_failure(
     now: Timestamp,
     memory: Duration,
 ) -> Result<i32> {
-    let memory = PgInterval::try_from(memory).map_err(|error| Error::internal("count a failed sign-in", error))?;
+    let memory =
+        PgInterval::try_from(memory).map_err(|error| Error::internal("count a failed sign-in", error))?;
     let failures = sqlx::query_scalar!(
         "insert into login_failures as f (key, failures, last_at) values ($1, 1, $2)
          on conflict on constraint login_failures_pkey do update
@@ -327,7 +335,9 @@ pub async fn count_failure(
 }
 
 pub async fn block(db: &mut PgConnection, key: &[u8], until: Timestamp) -> Result<()> {
-    sqlx::query!("update login_failures set blocked_until = $2 where key = $1", key, until).execute(db).await?;
+    sqlx::query!("update login_failures set blocked_until = $2 where key = $1", key, until)
+        .execute(db)
+        .await?;
     Ok(())
 }
 

@@ -2,7 +2,6 @@
 
 use actix_web::{HttpResponse, delete, get, http::StatusCode, post, put, web};
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 use validator::Validate;
@@ -61,16 +60,17 @@ fn plain_username(name: &str) -> Result<(), validator::ValidationError> {
     if name.chars().all(fine) { Ok(()) } else { Err(validator::ValidationError::new("username")) }
 }
 
-const USERNAME_RULE: &str = "a username has 1 to 64 letters, digits and . _ - @ +";
-
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct UserBody {
     #[validate(length(min = 1, max = 64, message = "a username has 1 to 64 characters"),
-               custom(function = plain_username, message = USERNAME_RULE))]
+               custom(function = plain_username, message = "a username has letters, digits and . _ - @ + only"))]
     #[schema(min_length = 1, max_length = 64)]
     username: String,
-    #[validate(email(message = "not an e-mail address"), length(max = 254, message = "at most 254 characters"))]
+    #[validate(
+        email(message = "not an e-mail address"),
+        length(max = 254, message = "at most 254 characters")
+    )]
     #[schema(format = Email, max_length = 254)]
     email: Option<String>,
     #[serde(default)]
@@ -89,11 +89,14 @@ struct UserBody {
 #[serde(rename_all = "camelCase")]
 struct UserChange {
     #[validate(length(min = 1, max = 64, message = "a username has 1 to 64 characters"),
-               custom(function = plain_username, message = USERNAME_RULE))]
+               custom(function = plain_username, message = "a username has letters, digits and . _ - @ + only"))]
     #[schema(min_length = 1, max_length = 64)]
     username: Option<String>,
     #[serde(default, deserialize_with = "present")]
-    #[validate(email(message = "not an e-mail address"), length(max = 254, message = "at most 254 characters"))]
+    #[validate(
+        email(message = "not an e-mail address"),
+        length(max = 254, message = "at most 254 characters")
+    )]
     #[schema(value_type = Option<String>, format = Email, max_length = 254)]
     email: Option<Option<String>>,
     #[validate(length(max = 200, message = "a name has at most 200 characters"))]
@@ -205,7 +208,11 @@ async fn change(
     )
 )]
 #[delete("/{id}")]
-async fn remove(services: web::Data<Services>, asks: Asks<UsersManage>, id: Path<UserId>) -> Result<HttpResponse> {
+async fn remove(
+    services: web::Data<Services>,
+    asks: Asks<UsersManage>,
+    id: Path<UserId>,
+) -> Result<HttpResponse> {
     accounts::remove(&services, &asks.globally()?, id.0).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -58,7 +58,9 @@ fn html() -> actix_web::HttpResponseBuilder {
 }
 
 fn asset(request: &HttpRequest, name: &str, file: &rust_embed::EmbeddedFile) -> HttpResponse {
-    let tag = header::EntityTag::new_strong(file.metadata.sha256_hash().iter().map(|byte| format!("{byte:02x}")).collect());
+    let tag = header::EntityTag::new_strong(
+        file.metadata.sha256_hash().iter().map(|byte| format!("{byte:02x}")).collect(),
+    );
     let known = request.headers().get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     if known.is_some_and(|known| known == tag.to_string()) {
         return HttpResponse::NotModified().finish();

@@ -34,7 +34,7 @@ use crate::{
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
         contact()
     ),
-    components(schemas(Problem, FieldError)),
+    components(schemas(Problem, FieldError))
 )]
 struct Base;
 
@@ -58,7 +58,9 @@ pub fn finish(collected: OpenApi) -> OpenApi {
         Some(vec![SecurityRequirement::new("bearer", none), SecurityRequirement::new("cookie", none)]);
     openapi::complete(&mut document);
     document.extensions.get_or_insert_with(Extensions::default).merge(
-        Extensions::builder().add("x-public", json!(PUBLIC.map(|(method, path)| format!("{method} {path}")))).build(),
+        Extensions::builder()
+            .add("x-public", json!(PUBLIC.map(|(method, path)| format!("{method} {path}"))))
+            .build(),
     );
     document
 }

@@ -5,7 +5,8 @@
 
 use serde_json::Value;
 use utoipa::openapi::{
-    Content, OpenApi, PathItem, Ref, RefOr, Response, ResponseBuilder, path::Operation,
+    Content, OpenApi, PathItem, Ref, RefOr, Response, ResponseBuilder,
+    path::{Operation, ParameterIn},
 };
 
 /// The value of `x-permission` for a route that needs no session.
@@ -64,13 +65,20 @@ pub fn complete(document: &mut OpenApi) {
 fn add_errors(operation: &mut Operation, has_parameter: bool) {
     let permission = permission(operation).unwrap_or_default().to_owned();
     let has_query = operation.parameters.as_ref().is_some_and(|parameters| {
-        parameters.iter().any(|parameter| parameter.parameter_in == utoipa::openapi::path::ParameterIn::Query)
+        parameters.iter().any(|parameter| match parameter {
+            RefOr::T(parameter) => parameter.parameter_in == ParameterIn::Query,
+            RefOr::Ref(_) => false,
+        })
     });
     let has_body = operation.request_body.is_some();
     let is_guarded = permission != PUBLIC;
     let errors = [
         ("400", has_body, "`request.malformed`: the body is not JSON"),
-        ("401", is_guarded, "`auth.required`, `auth.expired`, `auth.session_ended`: sign in, or refresh the token"),
+        (
+            "401",
+            is_guarded,
+            "`auth.required`, `auth.expired`, `auth.session_ended`: sign in, or refresh the token",
+        ),
         ("403", is_guarded, "`permission.denied`, or `origin.refused` for a cookie from a foreign page"),
         ("404", has_parameter, "There is no such thing, or the caller may not see it"),
         ("413", has_body, "`request.too_large`"),
@@ -96,7 +104,10 @@ fn give_problems_their_form(operation: &mut Operation) {
         {
             let schema = Ref::from_schema_name("Problem");
             let content = Content::new(Some(schema));
-            *response = ResponseBuilder::new().description(response.description.clone()).content(PROBLEM, content).build();
+            *response = ResponseBuilder::new()
+                .description(response.description.clone())
+                .content(PROBLEM, content)
+                .build();
         }
     }
 }

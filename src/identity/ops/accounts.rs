@@ -59,7 +59,8 @@ pub async fn add(services: &Services, permit: &Permit<UsersManage>, new: NewUser
 async fn insert(db: &mut PgConnection, permit: &Permit<UsersManage>, user: &User, hash: &str) -> Result<()> {
     store::insert(db, user, hash).await?;
     let details = json!({"username": user.username, "role": user.role, "isEnabled": user.is_enabled});
-    journal::record(db, user.created_at, permit.author(), Action::UserCreate, Subject::User(user.id), details).await
+    journal::record(db, user.created_at, permit.author(), Action::UserCreate, Subject::User(user.id), details)
+        .await
 }
 
 async fn prepare(services: &Services, new: NewUser) -> Result<(User, String)> {
@@ -221,7 +222,8 @@ pub async fn change_own_password(
     store::set_password(&mut tx, id, &hash, now).await?;
     store::end_sessions(&mut tx, id, Some(caller.session), now).await?;
     journal::notify(&mut tx, Signal::Access(id)).await?;
-    journal::record(&mut tx, now, &caller.author, Action::PasswordChange, Subject::User(id), json!({})).await?;
+    journal::record(&mut tx, now, &caller.author, Action::PasswordChange, Subject::User(id), json!({}))
+        .await?;
     tx.commit().await?;
     Ok(())
 }

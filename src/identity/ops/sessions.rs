@@ -192,8 +192,7 @@ pub async fn refresh(services: &Services, token: &str, visitor: &Visitor<'_>) ->
     if known.issued_at + REFRESH_LIFE < now {
         return Err(refused());
     }
-    let live =
-        store::live_session(&mut tx, known.session, known.user, now).await?.ok_or_else(refused)?;
+    let live = store::live_session(&mut tx, known.session, known.user, now).await?.ok_or_else(refused)?;
     let (next, next_hash) = token::random();
     store::use_refresh_token(&mut tx, &hash, now).await?;
     store::insert_refresh_token(&mut tx, &next_hash, known.session, now).await?;
@@ -234,14 +233,18 @@ pub async fn sign_out(services: &Services, session: SessionId, visitor: &Visitor
 pub async fn authenticate(services: &Services, access: &str, visitor: &Visitor<'_>) -> Result<CurrentUser> {
     let now = services.clock.now();
     let claims = services.signer.verify(access, now).map_err(|refused| match refused {
-        token::Refused::Expired(_) => Error::unauthenticated("auth.expired", "the token has expired: refresh it"),
-        token::Refused::Foreign => Error::unauthenticated("auth.invalid_token", "this is not a token of ours"),
+        token::Refused::Expired(_) => {
+            Error::unauthenticated("auth.expired", "the token has expired: refresh it")
+        }
+        token::Refused::Foreign => {
+            Error::unauthenticated("auth.invalid_token", "this is not a token of ours")
+        }
     })?;
     let (session, user) = (SessionId(claims.sid), UserId(claims.sub));
     let mut db = services.db.acquire().await?;
-    let live = store::live_session(&mut db, session, user, now)
-        .await?
-        .ok_or_else(|| Error::unauthenticated("auth.session_ended", "this session has ended; sign in again"))?;
+    let live = store::live_session(&mut db, session, user, now).await?.ok_or_else(|| {
+        Error::unauthenticated("auth.session_ended", "this session has ended; sign in again")
+    })?;
     if now - live.last_seen_at > SEEN_EVERY {
         store::touch_session(&mut db, session, now).await?;
     }
