@@ -101,7 +101,7 @@ async fn admit(
     request: &ServiceRequest,
 ) -> Result<()> {
     let caller = identify(services, request.request()).await;
-    limiter.check(limit_key(request.request(), &caller))?;
+    limiter.check(&limit_key(request.request(), &caller))?;
     match caller {
         Ok(caller) => {
             tracing::Span::current().record("user", &caller.user.username);
@@ -114,13 +114,11 @@ async fn admit(
 }
 
 fn limit_key(request: &HttpRequest, caller: &Result<CurrentUser>) -> String {
-    match caller {
-        Ok(caller) => format!("user {}", caller.user.id),
-        Err(_) => {
-            let address = ClientAddress::of(request).ip;
-            address.map_or_else(|| "address none".to_owned(), |address| format!("address {address}"))
-        }
+    if let Ok(caller) = caller {
+        return format!("user {}", caller.user.id);
     }
+    let address = ClientAddress::of(request).ip;
+    address.map_or_else(|| "address none".to_owned(), |address| format!("address {address}"))
 }
 
 impl FromRequest for CurrentUser {

@@ -85,6 +85,7 @@ struct UserBody {
 }
 
 /// What is left out stays as it is; an `email` of null is taken away.
+#[expect(clippy::option_option, reason = "three cases: keep, take away, set")]
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct UserChange {
@@ -110,6 +111,7 @@ struct UserChange {
 }
 
 /// Tells "null" from "not there".
+#[expect(clippy::option_option, reason = "three cases: keep, take away, set")]
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }

@@ -104,13 +104,11 @@ impl Bus {
         listener.listen(CHANNEL).await?;
         self.send(Signal::Everything);
         loop {
-            match listener.try_recv().await? {
-                Some(notification) => match notification.payload().parse() {
-                    Ok(signal) => self.send(signal),
-                    // A newer replica beside this one may say what this one does not know.
-                    Err(NotASignal) => tracing::debug!(payload = notification.payload(), "unknown signal"),
-                },
-                None => self.send(Signal::Everything),
+            // Nothing: the connection was lost and made again. What a newer replica beside this one says may be unknown.
+            let signal =
+                listener.try_recv().await?.map_or(Ok(Signal::Everything), |note| note.payload().parse());
+            if let Ok(signal) = signal {
+                self.send(signal);
             }
         }
     }

@@ -5,6 +5,7 @@
 pub mod claim;
 pub mod clock;
 pub mod config;
+pub mod db;
 pub mod error;
 pub mod id;
 pub mod lifecycle;

@@ -5,6 +5,7 @@ use actix_web::{
     http::{Method, header},
     web,
 };
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rust_embed::RustEmbed;
 
 #[derive(RustEmbed)]
@@ -58,9 +59,7 @@ fn html() -> actix_web::HttpResponseBuilder {
 }
 
 fn asset(request: &HttpRequest, name: &str, file: &rust_embed::EmbeddedFile) -> HttpResponse {
-    let tag = header::EntityTag::new_strong(
-        file.metadata.sha256_hash().iter().map(|byte| format!("{byte:02x}")).collect(),
-    );
+    let tag = header::EntityTag::new_strong(URL_SAFE_NO_PAD.encode(file.metadata.sha256_hash()));
     let known = request.headers().get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     if known.is_some_and(|known| known == tag.to_string()) {
         return HttpResponse::NotModified().finish();

@@ -28,8 +28,8 @@ impl AllowedOrigins {
             return Ok(());
         }
         let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-        let host =
-            text(header::HOST).or_else(|| request.uri().authority().map(|authority| authority.as_str()));
+        let host = text(header::HOST)
+            .or_else(|| request.uri().authority().map(actix_web::http::uri::Authority::as_str));
         match text(header::ORIGIN) {
             Some(origin) if self.allow(origin, host) => Ok(()),
             Some(_) | None => Err(Error::new(
