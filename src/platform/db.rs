@@ -116,6 +116,11 @@ impl Database {
     }
 }
 
+/// Whether the database answers.
+pub async fn ping(pool: &PgPool) -> sqlx::Result<()> {
+    pool.acquire().await?.ping().await
+}
+
 fn pool(options: &PgConnectOptions) -> PgPool {
     PgPoolOptions::new()
         .max_connections(MAX_CONNECTIONS)
