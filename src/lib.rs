@@ -18,7 +18,9 @@
 pub mod identity;
 pub mod journal;
 pub mod metrics;
+pub mod operations;
 pub mod platform;
+pub mod remote;
 pub mod routes;
 pub mod schedule;
 pub mod services;
