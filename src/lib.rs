@@ -16,3 +16,4 @@
 //! | 0 | `platform` |
 
 pub mod platform;
+pub mod remote;
