@@ -10,6 +10,7 @@ use quaymaster::{
         UnixSocket, summarise,
     },
 };
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::support::{
     docker::{App, engine, samples},
@@ -153,4 +154,60 @@ async fn an_engine_that_is_not_there_is_down() {
     // A socket that nobody listens on any more.
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     assert!(matches!(docker.info().await, Err(Error::Down(_))));
+}
+
+/// Something that is no engine: sends `answer` to everyone, and `then` without end unless it is empty.
+fn impostor(
+    lifecycle: &Lifecycle,
+    answer: &'static [u8],
+    then: &'static [u8],
+) -> (Docker, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("docker.sock");
+    let listener = tokio::net::UnixListener::bind(&path).unwrap();
+    let inner = lifecycle.clone();
+    lifecycle.spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            inner.spawn(async move {
+                let mut question = [0; 4096];
+                let _ = stream.read(&mut question).await;
+                let mut sent = stream.write_all(answer).await;
+                while sent.is_ok() && !then.is_empty() {
+                    sent = stream.write_all(then).await;
+                }
+            });
+        }
+    });
+    (Docker::new(Arc::new(UnixSocket { path }), lifecycle.clone()), dir)
+}
+
+#[tokio::test]
+async fn an_impostor_is_told_from_an_engine_and_cannot_fill_the_memory() {
+    let lifecycle = Lifecycle::new();
+    let endless = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n[";
+    let cases: [(&[u8], &[u8]); 5] = [
+        (b"SSH-2.0-OpenSSH_9.2\r\n", b""),
+        (b"", b""),
+        (endless, &[b' '; 4096]),
+        (b"HTTP/1.1 200 OK\r\nX: ", &[b'x'; 4096]),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", b""),
+    ];
+    for (answer, then) in cases {
+        let (docker, _dir) = impostor(&lifecycle, answer, then);
+        let error = tokio::time::timeout(LIMIT, docker.survey()).await.unwrap().unwrap_err();
+        assert_eq!(error.reason(), Some("docker_down"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn output_that_is_no_output_ends_with_an_error() {
+    let lifecycle = Lifecycle::new();
+    let app = App::new("honest", &samples::steady());
+    app.up();
+    let containers = client().containers(app.dir()).await.unwrap();
+    let (docker, _dir) = impostor(&lifecycle, b"HTTP/1.1 200 OK\r\n\r\n", b"no frames at all");
+    let query = LogQuery { tail: Tail::All, follow: Follow::Yes, since: None };
+    let mut lines = docker.logs(&containers, query).await.unwrap();
+    assert!(matches!(lines.next().await, Some(Err(Error::Protocol(_)))));
+    assert!(lines.next().await.is_none());
 }

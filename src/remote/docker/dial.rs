@@ -20,10 +20,19 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 pub type Stream = Box<dyn Duplex>;
 
+/// How the answer will be read. Over SSH, where streams share a connection, one that nobody reads could hold up the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// To its end, at once.
+    Prompt,
+    /// As fast as some caller takes it, which may be never.
+    Callers,
+}
+
 #[async_trait]
 pub trait Dial: Send + Sync {
-    /// A new stream to the engine. It must end by itself within a bounded time when the engine cannot be reached.
-    async fn dial(&self) -> Result<Stream, Error>;
+    /// A new stream to the engine.
+    async fn dial(&self, pace: Pace) -> Result<Stream, Error>;
 
     /// Asked after a stream broke before it carried an answer: what the host says is wrong, if it can tell more.
     async fn diagnose(&self) -> Option<Error> {
@@ -39,7 +48,7 @@ pub struct UnixSocket {
 
 #[async_trait]
 impl Dial for UnixSocket {
-    async fn dial(&self) -> Result<Stream, Error> {
+    async fn dial(&self, _: Pace) -> Result<Stream, Error> {
         let stream = UnixStream::connect(&self.path).await.map_err(Error::from_socket)?;
         Ok(Box::new(stream))
     }

@@ -1,7 +1,7 @@
 //! HTTP/1.1 over a dialled stream: one stream per request, so that a follower never holds up a question.
 //!
-//! Each stream carries at most a named number of bytes towards us; beyond it reading fails. This is what bounds an answer,
-//! whatever the engine, or whoever poses as one, sends.
+//! A stream whose answer is read as a whole carries at most [`ANSWER_MAX_BYTES`] towards us; beyond it reading fails. This is
+//! what bounds an answer, whatever the engine, or whoever poses as one, sends.
 
 use std::{
     io,
@@ -23,9 +23,11 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Dial, Error, dial::Stream};
+use super::{Dial, Error, Pace, dial::Stream};
 use crate::platform::Lifecycle;
 
+/// The largest answer that is read as a whole: some ten thousand containers in a list.
+const ANSWER_MAX_BYTES: u64 = 32 * 1024 * 1024;
 /// To a working stream and through the HTTP handshake.
 const DIAL_LIMIT: Duration = Duration::from_secs(10);
 /// To the head of an answer.
@@ -39,14 +41,14 @@ pub(super) struct Transport {
 }
 
 impl Transport {
-    /// Sends `request` on a stream of its own, which carries at most `max_bytes` of answer.
-    pub async fn send<B>(&self, request: Request<B>, max_bytes: u64) -> Result<Response<Incoming>, Error>
+    /// Sends `request` on a stream of its own.
+    pub async fn send<B>(&self, request: Request<B>, pace: Pace) -> Result<Response<Incoming>, Error>
     where
         B: Body + Send + 'static,
         B::Data: Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let opening = self.open(max_bytes);
+        let opening = self.open(pace);
         let mut sender = timeout(DIAL_LIMIT, opening)
             .await
             .map_err(|_| Error::Timeout { tried: "reaching the Docker Engine", limit: DIAL_LIMIT })??;
@@ -58,13 +60,17 @@ impl Transport {
     }
 
     /// The connection's task ends with its sender and its response, with the stream, or with the process.
-    async fn open<B>(&self, max_bytes: u64) -> Result<http1::SendRequest<B>, Error>
+    async fn open<B>(&self, pace: Pace) -> Result<http1::SendRequest<B>, Error>
     where
         B: Body + Send + 'static,
         B::Data: Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let stream = Capped { stream: self.dial.dial().await?, left: max_bytes };
+        let left = match pace {
+            Pace::Prompt => ANSWER_MAX_BYTES,
+            Pace::Callers => u64::MAX,
+        };
+        let stream = Capped { stream: self.dial.dial(pace).await?, left };
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let lifecycle = self.lifecycle.clone();
         self.lifecycle.spawn(async move {

@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::{Request, StatusCode, body::Incoming};
 use tokio::time::timeout;
 
-use super::{Container, ContainerId, Error, error::shorten, http::Transport};
+use super::{Container, ContainerId, Error, Pace, error::shorten, http::Transport};
 use crate::platform::Timestamp;
 
 /// What is kept of a line; Docker itself splits at this length.
@@ -91,7 +91,7 @@ async fn open_one(transport: &Transport, container: Container, query: &LogQuery)
     let request = Request::get(path(&container.id, query))
         .body(Empty::<Bytes>::new())
         .map_err(|error| Error::Protocol(error.to_string()))?;
-    let response = transport.send(request, u64::MAX).await?;
+    let response = transport.send(request, Pace::Callers).await?;
     match response.status() {
         StatusCode::OK => {}
         StatusCode::NOT_FOUND => return Err(Error::Gone),

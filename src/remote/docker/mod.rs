@@ -20,7 +20,7 @@ use tokio::{sync::OnceCell, time::timeout};
 
 pub use container::{Container, ContainerId, ContainerState, Details, Health, Port, Protocol, RestartPolicy};
 use container::{LABEL_PROJECT, LABEL_WORKING_DIR};
-pub use dial::{Dial, Duplex, Stream, UnixSocket};
+pub use dial::{Dial, Duplex, Pace, Stream, UnixSocket};
 pub use error::Error;
 use http::Transport;
 pub use logs::{Follow, Lines, LogLine, LogQuery, Output, Tail};
@@ -30,8 +30,6 @@ use crate::platform::Lifecycle;
 
 /// For any one call, whatever number of requests it makes.
 const CALL_LIMIT: Duration = Duration::from_secs(30);
-/// The largest answer that is read: some ten thousand containers in a list.
-const ANSWER_MAX_BYTES: u64 = 32 * 1024 * 1024;
 /// Inspections at once. Each is a channel of the host's one connection.
 const INSPECTIONS_AT_ONCE: usize = 8;
 /// Containers of one app that are inspected; the rest stays as the list tells it.
@@ -135,7 +133,7 @@ impl Docker {
         let send = move |request| {
             let transport = transport.clone();
             async move {
-                let sent = transport.send(request, ANSWER_MAX_BYTES).await;
+                let sent = transport.send(request, Pace::Prompt).await;
                 sent.map_err(|error| bollard::errors::Error::IOError { err: std::io::Error::other(error) })
             }
         };
