@@ -4,3 +4,4 @@
 //! every wait a time limit, and every command is an argv.
 
 pub mod docker;
+pub mod ssh;
