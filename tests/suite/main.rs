@@ -1,4 +1,13 @@
 //! Everything that is tested through the public door, on real parts.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "here a panic is the verdict, in helpers as well"
+)]
+
 mod docker;
+mod docker_over_ssh;
 mod support;
