@@ -49,12 +49,12 @@ free_port() {
     fail "no free port between $1 and $(($1 + 199))"
 }
 
-# owned_pid PIDFILE NEEDLE: the process of that file, if it lives and its command line holds NEEDLE. A
+# owned_pid PIDFILE NEEDLE: the process of that file, if it lives and its command line or environment holds NEEDLE. A
 # process id is used again after a crash or a restart of the machine; the needle keeps us from ending a stranger.
 owned_pid() {
     local pid
     pid=$(cat "$1" 2>/dev/null) && [ -n "$pid" ] || return 1
-    tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "$2" || return 1
+    cat "/proc/$pid/cmdline" "/proc/$pid/environ" 2>/dev/null | tr '\0' '\n' | grep -F -- "$2" >/dev/null || return 1
     printf '%s\n' "$pid"
 }
 
