@@ -1,1 +1,3 @@
+//! The one test program: a file per capability, and the rules of the house.
 
+mod architecture;
