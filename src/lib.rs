@@ -15,4 +15,14 @@
 //! | 1 | `remote`, `web`, `journal` |
 //! | 0 | `platform` |
 
+pub mod identity;
+pub mod journal;
+pub mod metrics;
+pub mod operations;
 pub mod platform;
+pub mod remote;
+pub mod routes;
+pub mod schedule;
+pub mod services;
+pub mod startup;
+pub mod web;

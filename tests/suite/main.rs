@@ -1,3 +1,5 @@
-//! The one test program: a file per capability, and the rules of the house.
+//! One binary, one file per capability.
 
 mod architecture;
+mod database;
+mod support;
