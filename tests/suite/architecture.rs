@@ -64,7 +64,7 @@ fn an_import_that_does_not_go_down_is_found() {
         ("platform/db/mod.rs", "#[cfg(test)] mod tests { use crate::identity::User; }"),
         ("services.rs", "use crate::identity;"),
         ("cli.rs", "use crate::main::run;"),
-        ("startup.rs", "use crate::routes::mount;"),
+        ("schedule.rs", "use crate::routes::mount;"),
         ("apps/ops.rs", "use crate::utils::quote;"),
         ("helpers/mod.rs", ""),
     ] {
@@ -132,6 +132,7 @@ fn http_in_the_wrong_file_is_found() {
         for path in [
             "apps/http.rs",
             "apps/http/bodies.rs",
+            "apps/logs_http.rs",
             "web/problem.rs",
             "routes.rs",
             "startup.rs",

@@ -4,9 +4,10 @@ use super::source::{Path, Token, paths, tokens};
 
 /// Imports go from a higher rank to a lower one; equals never import each other.
 const RANKS: &[(usize, &[&str])] = &[
-    (10, &["main"]),
-    (9, &["cli"]),
-    (8, &["startup", "routes", "schedule"]),
+    (11, &["main"]),
+    (10, &["cli"]),
+    (9, &["startup"]),
+    (8, &["routes", "schedule"]),
     (7, &["shells", "tunnels", "autostop", "alerts", "audit", "events", "metrics"]),
     (6, &["apps"]),
     (5, &["operations", "projects"]),
@@ -77,10 +78,11 @@ impl Source {
         all
     }
 
-    /// Whether it is one of `places` or below: `web`, `platform/db`, or `*/store` in any capability.
+    /// Whether it is one of `places` or below: `web`, `platform/db`, or in any capability `*/http`, which
+    /// `users_http` is, too.
     fn is_in(&self, places: &[&str]) -> bool {
         places.iter().any(|place| match place.strip_prefix("*/") {
-            Some(part) => self.name.split('/').skip(1).any(|own| own == part),
+            Some(part) => self.name.split('/').skip(1).any(|own| own.rsplit('_').next() == Some(part)),
             None => {
                 self.name.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             }
@@ -181,8 +183,9 @@ fn http_is_in_its_files(source: &Source) -> Vec<String> {
 /// The lines of the paths that `wanted` picks, in the code that ships.
 fn used(source: &Source, wanted: impl Fn(&[&str]) -> bool) -> impl Iterator<Item = usize> {
     let shipped = source.shipped();
-    let lines: Vec<usize> =
+    let mut lines: Vec<usize> =
         paths(&shipped).iter().filter(|path| wanted(&path.segments)).map(|path| path.line).collect();
+    lines.dedup();
     lines.into_iter()
 }
 
