@@ -115,6 +115,7 @@ fn a_statement_outside_of_a_store_is_found() {
             assert_eq!(judge(rule, path, text), [""; 0], "{path}");
         }
     }
+    assert_eq!(judge(rule, "apps/policy_tests.rs", "sqlx::query!(\"\");"), [""; 0]);
     assert_eq!(judge(rule, "apps/ops.rs", "use sqlx::PgConnection; fn f(e: sqlx::Error) {}"), [""; 0]);
     assert_eq!(
         judge(rule, "apps/ops.rs", "fn f() {} #[cfg(test)] mod tests { sqlx::query!(\"\"); }"),

@@ -63,7 +63,7 @@ impl Source {
     }
 
     fn is_for_tests(&self) -> bool {
-        self.name.split('/').any(|part| part == "tests")
+        self.name.split('/').any(|part| part == "tests" || part.ends_with("_tests"))
     }
 
     /// Without its unit tests, which come last in a file. They may do what the code may not.
