@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Actions, Failure, Lease, Outcome, Work, output::Recorder, store};
 use crate::{
     platform::Result,
-    remote::ssh::{self, Exit, Process, ProcessGroup, StartOptions},
+    remote::ssh::{self, Exit, Process, ProcessGroup, StartOptions, Step},
     services::Services,
 };
 
@@ -36,14 +36,36 @@ pub async fn run(services: &Services, actions: &dyn Actions, lease: &Lease) -> R
     drop(db);
     match services.ssh.start(&work.target, &work.command, StartOptions { run: id.0 }).await {
         Ok(process) => follow(services, &work, process, lease).await,
-        Err(error) => Ok(Attempt::Ended(not_started(&error))),
+        Err(error) if may_have_begun(&error) => watch(services, &work, lease, &error.to_string()).await,
+        Err(error) => {
+            let failure = Failure { code: format!("server.{}", error.reason()), detail: error.to_string() };
+            Ok(Attempt::Ended(Outcome::Failed { exit_code: None, failure }))
+        }
     }
 }
 
-/// A connection that broke while the command was being sent says nothing about the command.
-fn not_started(error: &ssh::Error) -> Outcome {
-    let failure = Failure { code: format!("server.{}", error.reason()), detail: error.to_string() };
-    Outcome::Failed { exit_code: None, failure }
+/// A line that was cut while the command was being sent says nothing about the command.
+fn may_have_begun(error: &ssh::Error) -> bool {
+    match error {
+        ssh::Error::Closed { step } | ssh::Error::Timeout { step, .. } => match step {
+            Step::Handshake | Step::Auth => false,
+            Step::Channel | Step::Shell | Step::Command | Step::Session => true,
+        },
+        ssh::Error::Dns { .. }
+        | ssh::Error::TcpRefused { .. }
+        | ssh::Error::TcpTimeout { .. }
+        | ssh::Error::Unreachable { .. }
+        | ssh::Error::HostKeyUnknown { .. }
+        | ssh::Error::HostKeyChanged { .. }
+        | ssh::Error::AuthFailed { .. }
+        | ssh::Error::BackingOff { .. }
+        | ssh::Error::Busy { .. }
+        | ssh::Error::OutputLimit { .. }
+        | ssh::Error::ChannelRefused { .. }
+        | ssh::Error::Shell(_)
+        | ssh::Error::InvalidCommand(_)
+        | ssh::Error::Protocol(_) => false,
+    }
 }
 
 /// Why the command is no longer followed.
@@ -114,10 +136,14 @@ fn outcome(end: &End, exit: Result<Exit, ssh::Error>, limit: Duration, last_line
         (End::Cancelled, _) => Outcome::Cancelled,
         (End::TimedOut, _) => {
             let seconds = limit.as_secs();
-            failed(None, "operation.timed_out", format!("not done after {seconds} s, so it was ended on the host"))
+            failed(
+                None,
+                "operation.timed_out",
+                format!("not done after {seconds} s, so it was ended on the host"),
+            )
         }
-        (_, Ok(Exit::Code(0))) => Outcome::Succeeded,
-        (_, Ok(Exit::Code(code))) => {
+        (_, Ok(Exit::Status(0))) => Outcome::Succeeded,
+        (_, Ok(Exit::Status(code))) => {
             let detail = last_lines.lines().last().unwrap_or("the command said nothing").to_owned();
             failed(i32::try_from(code).ok(), "operation.failed", detail)
         }

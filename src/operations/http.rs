@@ -84,7 +84,9 @@ impl From<Operation> for OperationView {
             started_at: operation.started_at.map(millis),
             finished_at: operation.finished_at.map(millis),
             exit_code: operation.exit_code,
-            error: operation.failure.map(|failure| FailureView { code: failure.code, detail: failure.detail }),
+            error: operation
+                .failure
+                .map(|failure| FailureView { code: failure.code, detail: failure.detail }),
             cancel_requested_at: operation.cancel_requested_at.map(millis),
             output_bytes: operation.output_bytes,
             output_cut: operation.output_cut,

@@ -148,7 +148,8 @@ async fn write_end(
         "error": outcome.failure().map(|failure| failure.code.as_str()),
     });
     let nobody = journal::Author::default();
-    journal::record(db, at, &nobody, Audited::OperationFinish, Subject::Operation(operation.id), details).await?;
+    journal::record(db, at, &nobody, Audited::OperationFinish, Subject::Operation(operation.id), details)
+        .await?;
     Ok(true)
 }
 
@@ -193,8 +194,11 @@ pub async fn wait(services: &Services, id: OperationId) -> Result<Operation> {
         }
         signals.wait_for(LOOK_EVERY, |signal| signal == Signal::Operation(id)).await;
         if services.lifecycle.is_stopping() {
-            return Err(Error::unavailable("service.stopping", "this Quaymaster is stopping; the operation goes on")
-                .with("operationId", id.to_string()));
+            return Err(Error::unavailable(
+                "service.stopping",
+                "this Quaymaster is stopping; the operation goes on",
+            )
+            .with("operationId", id.to_string()));
         }
     }
 }

@@ -248,12 +248,7 @@ pub async fn requeue(db: &mut PgConnection, id: OperationId, by: ReplicaId) -> R
 }
 
 /// Writes down that the command is about to be sent. False: the lease is somebody else's.
-pub async fn mark_sent(
-    db: &mut PgConnection,
-    id: OperationId,
-    by: ReplicaId,
-    at: Timestamp,
-) -> Result<bool> {
+pub async fn mark_sent(db: &mut PgConnection, id: OperationId, by: ReplicaId, at: Timestamp) -> Result<bool> {
     let done = sqlx::query!(
         "update operations set sent_at = $3
          where id = $1 and lease_owner = $2 and state = 'running' and sent_at is null",
@@ -267,7 +262,9 @@ pub async fn mark_sent(
 }
 
 pub async fn set_remote_pid(db: &mut PgConnection, id: OperationId, pid: u32) -> Result<()> {
-    sqlx::query!("update operations set remote_pid = $2 where id = $1", id.0, i64::from(pid)).execute(db).await?;
+    sqlx::query!("update operations set remote_pid = $2 where id = $1", id.0, i64::from(pid))
+        .execute(db)
+        .await?;
     Ok(())
 }
 

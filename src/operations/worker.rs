@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Actions, LEASE, Lease, RENEW_EVERY, Outcome,
+    Actions, LEASE, Lease, Outcome, RENEW_EVERY,
     execute::{self, Attempt},
     ops,
     store::{self, Renewal},
