@@ -8,6 +8,7 @@
     reason = "here a panic is the verdict, in helpers as well"
 )]
 
+mod architecture;
 mod database;
 mod docker;
 mod docker_over_ssh;
