@@ -18,8 +18,10 @@
 pub mod identity;
 pub mod journal;
 pub mod metrics;
+pub mod operations;
 pub mod platform;
 pub mod projects;
+pub mod remote;
 pub mod routes;
 pub mod schedule;
 pub mod services;

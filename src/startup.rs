@@ -25,9 +25,8 @@ use crate::{
         token::{self, Signer},
         vault::{KeyError, Vault},
     },
-    //remote::ssh,
-    routes,
-    schedule,
+    remote::ssh,
+    routes, schedule,
     services::Services,
     web::{
         client::TrustedProxies, headers, origin::AllowedOrigins, rate_limit::Limiter, request_id,
@@ -78,7 +77,7 @@ impl Engines {
         database.migrate().await?;
         let db = database.pool().clone();
         let services = Services {
-            //ssh: ssh::Engine::new(ssh::Limits::default(), lifecycle.clone()),
+            ssh: ssh::Engine::new(ssh::Limits::default(), lifecycle.clone()),
             bus: Bus::start(db.clone(), &lifecycle),
             db,
             vault,

@@ -116,9 +116,9 @@ impl Database {
     }
 }
 
-/// Whether it answers: the pool asks a connection before it lends it.
-pub async fn ping(db: &PgPool) -> sqlx::Result<()> {
-    db.acquire().await.map(drop)
+/// Whether the database answers.
+pub async fn ping(pool: &PgPool) -> sqlx::Result<()> {
+    pool.acquire().await?.ping().await
 }
 
 fn pool(options: &PgConnectOptions) -> PgPool {

@@ -1,1 +1,4 @@
+//! One binary, one file per capability.
 
+mod database;
+mod support;
