@@ -20,6 +20,7 @@ pub mod journal;
 pub mod metrics;
 pub mod operations;
 pub mod platform;
+pub mod projects;
 pub mod remote;
 pub mod routes;
 pub mod schedule;
