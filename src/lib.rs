@@ -15,6 +15,8 @@
 //! | 1 | `remote`, `web`, `journal` |
 //! | 0 | `platform` |
 
+pub mod apps;
+pub mod autostop;
 pub mod identity;
 pub mod journal;
 pub mod metrics;
@@ -24,6 +26,7 @@ pub mod projects;
 pub mod remote;
 pub mod routes;
 pub mod schedule;
+pub mod servers;
 pub mod services;
 pub mod startup;
 pub mod web;

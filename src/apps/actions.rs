@@ -30,7 +30,7 @@ impl AppActions {
         let app = store::find(&mut db, operation.app).await?.ok_or_else(|| Error::not_found("app"))?;
         let server = servers::ops::get(&mut db, operation.server).await?;
         drop(db);
-        let target = servers::ops::target(services, &server).await?;
+        let target = servers::ops::target(services, &server)?;
         let compose = servers::ops::compose(services, &server).await?;
         if app.real_path.is_none() {
             resolve(services, &target, &app).await?;

@@ -11,7 +11,9 @@ use super::{App, observe, ops};
 use crate::{
     identity::{Asks, right::AppsView},
     platform::{Error, Result, clock::millis, id::AppId},
-    remote::docker::{Container, ContainerState, Follow, Health, Lines, LogLine, LogQuery, Output, Port, Protocol, Tail},
+    remote::docker::{
+        Container, ContainerState, Follow, Health, Lines, LogLine, LogQuery, Output, Port, Protocol, Tail,
+    },
     servers,
     services::Services,
     web::{
@@ -25,7 +27,7 @@ const DEFAULT_TAIL: u32 = 200;
 const MAX_TAIL: u32 = 10_000;
 
 pub(super) fn configure(config: &mut ServiceConfig) {
-    config.service(services).service(logs);
+    config.service(list).service(logs);
 }
 
 /// A container of an app.
@@ -133,7 +135,7 @@ async fn containers_of(services: &Services, app: &App) -> Result<Vec<Container>>
     )
 )]
 #[get("/{id}/services")]
-async fn services(
+async fn list(
     services: web::Data<Services>,
     asks: Asks<AppsView>,
     id: Path<AppId>,
@@ -187,8 +189,9 @@ async fn logs(
     let follow = if is_followed { Follow::Yes } else { Follow::No };
     let wanted = LogQuery { tail: Tail::Last(tail), follow, since: None };
     let server = servers::ops::get(&mut *services.db.acquire().await?, app.server).await?;
-    let docker = observe::client(&services, &server).await?;
-    let lines = docker.logs(&containers, wanted).await.map_err(|error| servers::docker_unavailable(&error))?;
+    let docker = observe::client(&services, &server)?;
+    let lines =
+        docker.logs(&containers, wanted).await.map_err(|error| servers::docker_unavailable(&error))?;
     Ok(if is_followed { sse::respond(events(lines)) } else { text(lines) })
 }
 

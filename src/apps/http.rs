@@ -151,7 +151,8 @@ struct AppChange {
 }
 
 fn parse_path(text: &str) -> Result<RemotePath> {
-    text.parse().map_err(|error: crate::remote::ssh::InvalidPath| Error::invalid_field("cdPath", error.to_string()))
+    text.parse()
+        .map_err(|error: crate::remote::ssh::InvalidPath| Error::invalid_field("cdPath", error.to_string()))
 }
 
 fn parse_name(name: &str) -> Result<String> {
@@ -216,7 +217,11 @@ async fn place(
     )
 )]
 #[post("")]
-async fn create(services: web::Data<Services>, asks: Asks<AppsManage>, body: Json<AppBody>) -> Result<HttpResponse> {
+async fn create(
+    services: web::Data<Services>,
+    asks: Asks<AppsManage>,
+    body: Json<AppBody>,
+) -> Result<HttpResponse> {
     let body = body.0;
     let new = NewApp {
         name: parse_name(&body.name)?,
@@ -238,7 +243,11 @@ async fn create(services: web::Data<Services>, asks: Asks<AppsManage>, body: Jso
     responses((status = 200, body = AppView, description = "The app"))
 )]
 #[get("/{id}")]
-async fn get_one(services: web::Data<Services>, asks: Asks<AppsView>, id: Path<AppId>) -> Result<web::Json<AppView>> {
+async fn get_one(
+    services: web::Data<Services>,
+    asks: Asks<AppsView>,
+    id: Path<AppId>,
+) -> Result<web::Json<AppView>> {
     let app = ops::see(&mut *services.db.acquire().await?, &asks.sight(), id.0).await?;
     Ok(web::Json(app.into()))
 }
@@ -287,7 +296,11 @@ async fn change(
     )
 )]
 #[delete("/{id}")]
-async fn remove(services: web::Data<Services>, asks: Asks<AppsManage>, id: Path<AppId>) -> Result<HttpResponse> {
+async fn remove(
+    services: web::Data<Services>,
+    asks: Asks<AppsManage>,
+    id: Path<AppId>,
+) -> Result<HttpResponse> {
     let app = ops::see(&mut *services.db.acquire().await?, &asks.sight(), id.0).await?;
     ops::remove(&services, &asks.on_project(app.project)?, id.0).await?;
     Ok(HttpResponse::NoContent().finish())

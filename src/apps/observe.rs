@@ -25,7 +25,7 @@ pub async fn one(services: &Services, server: &Server, app: &App) -> Seen {
 
 /// The containers of one app, with their details.
 pub async fn containers(services: &Services, server: &Server, app: &App) -> Result<Vec<Container>, Error> {
-    let docker = client(services, server).await?;
+    let docker = client(services, server)?;
     let unreachable = |error| servers::docker_unavailable(&error);
     let mut containers = docker.containers(app.path.as_str()).await.map_err(unreachable)?;
     if let Some(real) = app.real_path.as_ref().filter(|real| **real != app.path) {
@@ -35,8 +35,8 @@ pub async fn containers(services: &Services, server: &Server, app: &App) -> Resu
 }
 
 /// The client of a server's engine.
-pub async fn client(services: &Services, server: &Server) -> Result<Docker, Error> {
-    let target = servers::ops::target(services, server).await?;
+pub fn client(services: &Services, server: &Server) -> Result<Docker, Error> {
+    let target = servers::ops::target(services, server)?;
     Ok(services.docker.of(&target))
 }
 
@@ -58,7 +58,7 @@ pub async fn many(services: &Services, server: &Server, apps: Vec<App>) -> Vec<(
 }
 
 async fn survey(services: &Services, server: &Server) -> Result<Vec<Container>, Error> {
-    let docker = client(services, server).await?;
+    let docker = client(services, server)?;
     docker.survey().await.map_err(|error| servers::docker_unavailable(&error))
 }
 

@@ -101,7 +101,12 @@ pub async fn add(services: &Services, permit: &Permit<AppsManage>, new: NewApp) 
     Ok(app)
 }
 
-pub async fn change(services: &Services, permit: &Permit<AppsManage>, id: AppId, change: Change) -> Result<App> {
+pub async fn change(
+    services: &Services,
+    permit: &Permit<AppsManage>,
+    id: AppId,
+    change: Change,
+) -> Result<App> {
     let now = services.clock.now();
     let mut tx = services.db.begin().await?;
     let before = lock(&mut tx, id).await?;

@@ -17,7 +17,9 @@ pub const RETRY_STOP_AFTER: TimeDelta = TimeDelta::minutes(1);
 pub enum Seen {
     Containers(AppSummary),
     /// It could not be asked; the reason is the server's.
-    Nothing { reason: String },
+    Nothing {
+        reason: String,
+    },
 }
 
 /// What is to be written.
@@ -98,7 +100,13 @@ fn count(services: u32) -> i32 {
 }
 
 /// What the end of an operation makes of its app.
-pub fn concluded(app: &App, operation: &Operation, outcome: &Outcome, seen: &Seen, now: Timestamp) -> Reading {
+pub fn concluded(
+    app: &App,
+    operation: &Operation,
+    outcome: &Outcome,
+    seen: &Seen,
+    now: Timestamp,
+) -> Reading {
     let mut reading = match operation.action {
         Action::Pull => return probed(app, seen, now),
         // While it was done the state said so; what it was before does not matter to what is seen now.

@@ -93,7 +93,8 @@ pub async fn find(db: &mut PgConnection, id: AppId) -> Result<Option<App>> {
 
 pub async fn see(db: &mut PgConnection, sight: &Sight, id: AppId) -> Result<Option<App>> {
     let projects = sight.projects();
-    let row = select!("where id = $1 and ($2::uuid[] is null or project_id = any($2))", id.0, projects.as_deref());
+    let row =
+        select!("where id = $1 and ($2::uuid[] is null or project_id = any($2))", id.0, projects.as_deref());
     row.fetch_optional(db).await?.map(App::try_from).transpose()
 }
 
@@ -128,7 +129,8 @@ pub async fn list(db: &mut PgConnection, sight: &Sight, filter: Filter) -> Resul
 
 /// Those on a server that nothing is being done to.
 pub async fn settled_on(db: &mut PgConnection, server: ServerId) -> Result<Vec<App>> {
-    let rows = select!("where server_id = $1 and status not in ('starting', 'stopping') limit 10000", server.0);
+    let rows =
+        select!("where server_id = $1 and status not in ('starting', 'stopping') limit 10000", server.0);
     all(rows.fetch_all(db).await?)
 }
 
@@ -259,11 +261,7 @@ pub async fn write_reading(
 }
 
 /// Claims the servers whose apps are due to be asked about: those rows are not due again before `next`.
-pub async fn claim_checks(
-    db: &mut PgConnection,
-    now: Timestamp,
-    next: Timestamp,
-) -> Result<Vec<ServerId>> {
+pub async fn claim_checks(db: &mut PgConnection, now: Timestamp, next: Timestamp) -> Result<Vec<ServerId>> {
     let rows = sqlx::query_scalar!(
         r#"with due as (update apps set next_check_at = $2
                         where id in (select id from apps where next_check_at <= $1 order by next_check_at limit 1000
@@ -280,7 +278,9 @@ pub async fn claim_checks(
 
 /// Puts the next look at a server's apps to `next`: sooner when something runs there.
 pub async fn schedule_check(db: &mut PgConnection, server: ServerId, next: Timestamp) -> Result<()> {
-    sqlx::query!("update apps set next_check_at = $2 where server_id = $1", server.0, next).execute(db).await?;
+    sqlx::query!("update apps set next_check_at = $2 where server_id = $1", server.0, next)
+        .execute(db)
+        .await?;
     Ok(())
 }
 

@@ -92,7 +92,8 @@ mod tests {
     fn an_address_that_a_browser_would_run_is_no_web_address() {
         assert!(is_web_address("http://192.168.1.100:8080"));
         assert!(is_web_address("https://app.example/path?x=1"));
-        for bad in ["javascript:alert(1)", "data:text/html,x", "/relative", "ftp://x", "http://", "http:// x"] {
+        for bad in ["javascript:alert(1)", "data:text/html,x", "/relative", "ftp://x", "http://", "http:// x"]
+        {
             assert!(!is_web_address(bad), "{bad}");
         }
     }

@@ -135,8 +135,11 @@ pub async fn cancel(services: &Services, permit: &Permit<AppsOperate>, operation
         }
         Cancel::Asked => {}
         Cancel::Nothing => {
-            return Err(Error::conflict("operation.finished", "the operation has ended, or is being cancelled")
-                .with("operationId", operation.id.to_string()));
+            return Err(Error::conflict(
+                "operation.finished",
+                "the operation has ended, or is being cancelled",
+            )
+            .with("operationId", operation.id.to_string()));
         }
     }
     tx.commit().await?;
