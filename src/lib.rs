@@ -19,6 +19,7 @@ pub mod identity;
 pub mod journal;
 pub mod metrics;
 pub mod platform;
+pub mod remote;
 pub mod routes;
 pub mod schedule;
 pub mod services;

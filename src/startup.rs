@@ -25,7 +25,7 @@ use crate::{
         token::{self, Signer},
         vault::{KeyError, Vault},
     },
-    //remote::ssh,
+    remote::ssh,
     routes,
     schedule,
     services::Services,
@@ -78,7 +78,7 @@ impl Engines {
         database.migrate().await?;
         let db = database.pool().clone();
         let services = Services {
-            //ssh: ssh::Engine::new(ssh::Limits::default(), lifecycle.clone()),
+            ssh: ssh::Engine::new(ssh::Limits::default(), lifecycle.clone()),
             bus: Bus::start(db.clone(), &lifecycle),
             db,
             vault,
