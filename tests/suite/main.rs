@@ -1,1 +1,4 @@
+//! Everything that is tested through the public door, on real parts.
 
+mod docker;
+mod support;
