@@ -24,6 +24,7 @@ mod secrets;
 pub use args::{DatabaseArgs, LogArgs, ServeArgs};
 pub use database::DatabaseConfig;
 pub use read::{ConfigError, Problem};
+pub(super) use secrets::SecretFolder;
 pub use secrets::Secrets;
 
 use read::Reader;

@@ -17,6 +17,7 @@ pub mod vault;
 
 pub use clock::{Clock, Timestamp};
 pub use config::Config;
+pub use db::Database;
 pub use error::{Error, FieldError, Kind, Result};
 pub use lifecycle::Lifecycle;
 pub use secret::Secret;

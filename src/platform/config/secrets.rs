@@ -131,8 +131,12 @@ impl SecretFolder {
         Self(data_dir.join("secrets"))
     }
 
+    pub(in crate::platform) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
     pub(in crate::platform) fn get(&self, name: &str) -> io::Result<Option<Secret<String>>> {
-        let path = self.0.join(name);
+        let path = self.path(name);
         match fs::read_to_string(&path) {
             Ok(text) => Ok(Some(text.trim().into())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
