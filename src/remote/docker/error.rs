@@ -5,6 +5,8 @@
 
 use std::{io, time::Duration};
 
+use crate::remote::ssh;
+
 /// How much of a foreign text an error keeps.
 const DETAIL_MAX_CHARS: usize = 300;
 
@@ -28,6 +30,8 @@ pub enum Error {
     /// Not Docker's API, or more of it than we read.
     #[error("the answer is not one of a Docker Engine: {0}")]
     Protocol(String),
+    #[error(transparent)]
+    Ssh(#[from] ssh::Error),
     /// The byte stream to the engine broke, or could not be made.
     #[error("the connection to the Docker Engine broke: {0}")]
     Broken(#[source] io::Error),
@@ -37,6 +41,7 @@ impl Error {
     /// Why the engine cannot be used, as clients know it. `None`: it can, only this one question failed.
     pub fn reason(&self) -> Option<&'static str> {
         match self {
+            Self::Ssh(error) => Some(error.reason()),
             Self::Missing => Some("docker_missing"),
             Self::Denied(_) => Some("docker_denied"),
             Self::Timeout { .. } => Some("timeout"),

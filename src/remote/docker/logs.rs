@@ -113,13 +113,14 @@ fn path(id: &ContainerId, query: &LogQuery) -> String {
     let mut path = format!("/containers/{}/logs?stdout=1&stderr=1&timestamps=1", id.as_str());
     match query.tail {
         Tail::All => path.push_str("&tail=all"),
-        Tail::Last(lines) => path.push_str(&format!("&tail={lines}")),
+        Tail::Last(lines) => path.extend(["&tail=", &lines.to_string()]),
     }
     if query.follow == Follow::Yes {
         path.push_str("&follow=1");
     }
     if let Some(since) = query.since {
-        path.push_str(&format!("&since={}.{:09}", since.timestamp(), since.timestamp_subsec_nanos()));
+        // Seconds with nine decimals.
+        path.extend(["&since=", &since.format("%s%.9f").to_string()]);
     }
     path
 }
@@ -143,12 +144,12 @@ impl Reader {
     async fn next(mut self) -> Result<Option<(LogLine, Self)>, Error> {
         loop {
             if let Some(piece) = self.demux.ready.pop_front() {
-                return Ok(Some((self.line(piece), self)));
+                return Ok(Some((self.line(&piece), self)));
             }
             let Some(frame) = self.frame().await? else {
                 self.demux.end();
                 let last = self.demux.ready.pop_front();
-                return Ok(last.map(|piece| (self.line(piece), self)));
+                return Ok(last.map(|piece| (self.line(&piece), self)));
             };
             self.demux.feed(&frame)?;
         }
@@ -164,7 +165,7 @@ impl Reader {
         Ok(frame.transpose()?.map(|frame| frame.into_data().unwrap_or_default()))
     }
 
-    fn line(&self, piece: Piece) -> LogLine {
+    fn line(&self, piece: &Piece) -> LogLine {
         let text = String::from_utf8_lossy(&piece.bytes);
         let stamped = text.split_once(' ').and_then(|(stamp, rest)| {
             let at = DateTime::parse_from_rfc3339(stamp).ok()?;

@@ -2,10 +2,11 @@
 //!
 //! What runs for an app is asked by compose's labels, not read from compose's output, so that compose 1 and 2 answer alike. The
 //! engine is not trusted: every call has a time limit, every answer a cap in bytes, every text is cut. Where the byte streams
-//! come from is behind [`Dial`].
+//! come from is behind [`Dial`]; [`Engines`] makes them over SSH.
 
 mod container;
 mod dial;
+mod engines;
 mod error;
 mod http;
 mod logs;
@@ -21,6 +22,7 @@ use tokio::{sync::OnceCell, time::timeout};
 pub use container::{Container, ContainerId, ContainerState, Details, Health, Port, Protocol, RestartPolicy};
 use container::{LABEL_PROJECT, LABEL_WORKING_DIR};
 pub use dial::{Dial, Duplex, Pace, Stream, UnixSocket};
+pub use engines::Engines;
 pub use error::Error;
 use http::Transport;
 pub use logs::{Follow, Lines, LogLine, LogQuery, Output, Tail};

@@ -1,6 +1,7 @@
 //! The real parts that tests run on, and waiting for them.
 
 pub mod docker;
+pub mod docker_host;
 
 use std::{future::Future, time::Duration};
 
