@@ -33,9 +33,14 @@ create table apps (
     services_total    integer     not null default 0,
     started_at        timestamptz,
     stop_at           timestamptz,
+    -- How long this run was given, in minutes; null while it has no end.
+    run_minutes       integer,
+    -- When its host is next asked about it.
+    next_check_at     timestamptz not null,
     created_at        timestamptz not null,
     updated_at        timestamptz not null
 );
 create unique index apps_project_id_name_key on apps (project_id, lower(name));
 create unique index apps_server_id_cd_path_key on apps (server_id, cd_path);
+create index apps_next_check_at_idx on apps (next_check_at);
 create index apps_stop_at_idx on apps (stop_at) where stop_at is not null;

@@ -18,6 +18,7 @@
 pub mod identity;
 pub mod journal;
 pub mod metrics;
+pub mod operations;
 pub mod platform;
 pub mod remote;
 pub mod routes;

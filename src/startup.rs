@@ -26,8 +26,7 @@ use crate::{
         vault::{KeyError, Vault},
     },
     remote::ssh,
-    routes,
-    schedule,
+    routes, schedule,
     services::Services,
     web::{
         client::TrustedProxies, headers, origin::AllowedOrigins, rate_limit::Limiter, request_id,

@@ -3,7 +3,7 @@
 //! The write side only, low in the house, with plain ids; reading and verifying the log is `audit`'s. A change whose row
 //! cannot be written does not happen. [`Bus`] tells the tasks of this process what any replica has written.
 
-mod bus;
+pub mod bus;
 
 use std::net::IpAddr;
 
