@@ -23,6 +23,7 @@ pub mod platform;
 pub mod remote;
 pub mod routes;
 pub mod schedule;
+pub mod servers;
 pub mod services;
 pub mod startup;
 pub mod web;

@@ -25,7 +25,7 @@ use crate::{
         token::{self, Signer},
         vault::{KeyError, Vault},
     },
-    remote::ssh,
+    remote::{docker, ssh},
     routes, schedule,
     services::Services,
     web::{
@@ -76,8 +76,10 @@ impl Engines {
         let database = Database::open(&config.database, &lifecycle).await?;
         database.migrate().await?;
         let db = database.pool().clone();
+        let ssh = ssh::Engine::new(ssh::Limits::default(), lifecycle.clone());
         let services = Services {
-            ssh: ssh::Engine::new(ssh::Limits::default(), lifecycle.clone()),
+            docker: docker::Engines::new(ssh.clone(), lifecycle.clone()),
+            ssh,
             bus: Bus::start(db.clone(), &lifecycle),
             db,
             vault,
