@@ -17,7 +17,7 @@ use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
 
 pub use document::{UndeclaredRoutes, check};
 
-use crate::{identity, metrics, platform::Error, services::Services, web::rate_limit::Limiter};
+use crate::{identity, metrics, platform::Error, servers, services::Services, web::rate_limit::Limiter};
 
 /// The only calls under `/api` that need no session, as method and path below `BASE_PATH`.
 pub const PUBLIC: [(&str, &str); 5] = [
@@ -53,6 +53,7 @@ fn mount(config: &mut ServiceConfig) {
     let api = scope::scope("/api")
         .service(scope::scope("/auth").configure(identity::http::configure))
         .service(scope::scope("/users").configure(identity::http::configure_users))
+        .service(scope::scope("/servers").configure(servers::http::configure))
         .default_service(web::to(no_such_route))
         .wrap(from_fn(authenticate));
     config.service(api).configure(metrics::http::configure);
