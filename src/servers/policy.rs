@@ -14,6 +14,7 @@ use crate::{
 };
 
 pub const COMPOSE_MISSING: &str = "compose_missing";
+pub const HOST_KEY_UNKNOWN: &str = "host_key_unknown";
 pub const HOST_KEY_CHANGED: &str = "host_key_changed";
 
 /// A status older than this many of the intervals at which its server is probed is no present one.
@@ -120,6 +121,12 @@ fn offered_after(before: &Server, findings: &Findings) -> Option<ssh::HostKey> {
     }
 }
 
+/// The key that the machine shows and that is not trusted, while that is so.
+pub fn untrusted_key(server: &Server) -> Option<&ssh::HostKey> {
+    let is_shown = matches!(server.status_reason.as_deref(), Some(HOST_KEY_UNKNOWN | HOST_KEY_CHANGED));
+    server.offered_key.as_ref().filter(|_| is_shown)
+}
+
 /// Whether a probe was the first to see this other key.
 pub(super) fn is_key_change(before: &Server, after: &Server) -> bool {
     after.status_reason.as_deref() == Some(HOST_KEY_CHANGED) && before.offered_key != after.offered_key
@@ -171,7 +178,7 @@ pub fn mend(reason: &str) -> &'static str {
         "dns" => "check the name, and the DNS of the machine that Quaymaster runs on",
         "tcp_refused" => "check that sshd runs on the host and listens on this port",
         "tcp_timeout" | "unreachable" => "check the address, the port and the firewalls between",
-        "host_key_unknown" => {
+        HOST_KEY_UNKNOWN => {
             "compare the fingerprint with the host's own (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub) and trust it"
         }
         HOST_KEY_CHANGED => {
