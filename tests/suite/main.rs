@@ -1,4 +1,5 @@
 //! One binary, one file per capability.
 
 mod database;
+mod projects;
 mod support;

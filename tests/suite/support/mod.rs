@@ -1,5 +1,8 @@
 //! What the tests share.
 
+pub mod api;
+pub mod postgres;
+
 use std::{future::Future, time::Duration};
 
 use tokio::time::{Instant, sleep};
