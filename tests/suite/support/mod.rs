@@ -5,6 +5,9 @@ pub mod docker_host;
 pub mod hostile;
 pub mod sshd;
 
+pub mod api;
+pub mod postgres;
+
 use std::{future::Future, time::Duration};
 
 /// Long enough for a loaded machine; a test that needs it all has failed.
