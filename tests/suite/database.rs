@@ -12,13 +12,14 @@ use std::{
 };
 
 use quaymaster::platform::{
-    Database, Lifecycle,
+    Clock, Database, Lifecycle,
     claim::claim,
-    config::DatabaseConfig,
+    config::{DatabaseConfig, ServeArgs},
     db::{
         DbError, MigrateError, Schema,
         embedded::{Cluster, Durability, EmbeddedError, Setup},
     },
+    doctor::{self, Outcome},
     id::ReplicaId,
     replica,
 };
@@ -152,6 +153,40 @@ async fn a_second_quaymaster_on_the_data_directory_is_refused() {
     assert!(error.starts_with("another Quaymaster runs on "), "{error}");
     first.stop().await;
     start(folder.path()).await.unwrap().stop().await;
+}
+
+#[tokio::test]
+async fn another_command_joins_the_database_that_runs() {
+    let folder = data_dir();
+    let serving = open(folder.path()).await.unwrap();
+    serving.migrate().await.unwrap();
+    add_user(serving.pool(), "ann").await;
+    let joined = Database::open_or_join(&embedded(folder.path()), &Lifecycle::new()).await.unwrap();
+    assert_eq!(count_users(joined.pool()).await, 1);
+    joined.close().await;
+    assert_eq!(count_users(serving.pool()).await, 1, "it runs on");
+    serving.close().await;
+    assert!(Cluster::options_of_running(folder.path(), "quaymaster").is_none());
+}
+
+#[tokio::test]
+async fn the_doctor_finds_nothing_wrong_before_and_after_the_first_start() {
+    let folder = data_dir();
+    let mut args = ServeArgs { port: Some("0".to_owned()), ..ServeArgs::default() };
+    args.database.data_dir = Some(folder.path().display().to_string());
+    let examine = async || doctor::examine(&args, &Clock::system(), &Lifecycle::new()).await;
+    let before = examine().await;
+    assert!(before.iter().all(|check| check.outcome == Outcome::Ok), "{before:#?}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "looking changes nothing");
+    let database = open(folder.path()).await.unwrap();
+    let unmigrated = examine().await;
+    let schema = unmigrated.iter().find(|check| check.name == "schema").unwrap();
+    assert_eq!(schema.outcome, Outcome::Warn, "{schema:?}");
+    database.migrate().await.unwrap();
+    database.close().await;
+    let after = examine().await;
+    assert!(after.iter().all(|check| check.outcome == Outcome::Ok), "{after:#?}");
+    assert!(after.iter().any(|check| check.detail.contains("the newest")), "{after:#?}");
 }
 
 #[tokio::test]
