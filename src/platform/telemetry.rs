@@ -98,7 +98,13 @@ fn open(path: &PathBuf) -> Result<File, TelemetryError> {
 
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let location = panic.location().map(ToString::to_string).unwrap_or_default();
-    let message = panic.payload_as_str().unwrap_or("a panic without a message");
+    // A literal, or what was formatted; others panic with neither.
+    let payload = panic.payload();
+    let message = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a panic without a message");
     let thread = std::thread::current().name().unwrap_or("without a name").to_owned();
     // Empty unless RUST_BACKTRACE asks for it.
     let backtrace = std::backtrace::Backtrace::capture();

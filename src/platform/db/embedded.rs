@@ -143,7 +143,7 @@ impl Cluster {
             socket_dir: socket_dir.clone(),
             durability: setup.durability,
         };
-        let server = Server::start(launch, folders.into_lock())?;
+        let server = Server::start(&launch, folders.into_lock())?;
         server.ready().await?;
         Ok(Self { server, socket_dir, password })
     }

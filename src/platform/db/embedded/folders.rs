@@ -142,8 +142,8 @@ impl Folders {
             return Ok(near);
         }
         let hash = Sha256::digest(self.data_dir.as_os_str().as_bytes());
-        let name: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        let folder = short_folder(account.is_some()).join(format!("quaymaster-{name}"));
+        let name = hash.first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
+        let folder = short_folder(account.is_some()).join(format!("quaymaster-{name:016x}"));
         make_private(&folder, account)?;
         Ok(folder)
     }

@@ -58,7 +58,7 @@ impl Drop for Server {
 }
 
 impl Server {
-    pub(super) fn start(launch: Launch, lock: File) -> Result<Self, EmbeddedError> {
+    pub(super) fn start(launch: &Launch, lock: File) -> Result<Self, EmbeddedError> {
         let failed = |cause| EmbeddedError::Run { program: launch.program.clone(), cause };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let stop = CancellationToken::new();
@@ -223,7 +223,7 @@ async fn report_ready(launch: &Launch, pid: u32, tell: &watch::Sender<State>, wa
     }
     *was_ready = true;
     tell.send_replace(State::Ready { pid });
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 fn told(ended: std::io::Result<ExitStatus>) -> String {
