@@ -6,7 +6,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use sqlx::{
-    ConnectOptions, Connection, PgConnection, PgPool,
+    Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -31,6 +31,8 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// No statement of ours is meant to take longer: one that does holds locks that others wait for.
 const LIMITS: [(&str, &str); 3] =
     [("statement_timeout", "30s"), ("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "60s")];
+/// A migration waits this long for another replica's, or for a table that is in use.
+const MIGRATE_LOCK_WITHIN: &str = "5min";
 const NAME: &str = "quaymaster";
 
 /// An open database. Clones share it.
@@ -131,9 +133,10 @@ impl Database {
         }
     }
 
-    /// A connection of its own, outside of the pool and without its time limits.
+    /// A connection of its own, outside of the pool and without the limits of its statements.
     async fn connect(&self) -> Result<PgConnection, DbError> {
-        self.options.connect().await.map_err(|cause| connect::failed(&self.options, cause))
+        let options = self.options.clone().options([("lock_timeout", MIGRATE_LOCK_WITHIN)]);
+        connect::connect(&options).await.map_err(|cause| connect::failed(&self.options, cause))
     }
 }
 

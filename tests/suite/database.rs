@@ -1,6 +1,7 @@
-//! The embedded cluster, migrations, claims and the register of replicas, on real Postgres.
+//! The embedded cluster, external databases, migrations, claims and the register of replicas, on real Postgres.
 
 mod cluster;
+mod external;
 mod killed;
 mod schema;
 

@@ -10,10 +10,11 @@ use std::{
 };
 
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection,
+    AssertSqlSafe, Connection,
     postgres::{PgConnectOptions, PgSslMode},
 };
 
+use super::connect;
 use crate::platform::{Secret, config::SecretFolder, token};
 
 mod account;
@@ -168,7 +169,7 @@ impl Cluster {
 
     /// Makes `name` unless it is there.
     pub async fn ensure_database(&self, name: &str) -> Result<(), EmbeddedError> {
-        let mut db = self.options("postgres").connect().await?;
+        let mut db = connect::connect(&self.options("postgres")).await?;
         let there = sqlx::query_scalar!(
             r#"select exists (select from pg_database where datname = $1) as "there!""#,
             name
