@@ -50,6 +50,8 @@ pub struct Config {
     pub first_admin: FirstAdmin,
     pub signup_enabled: bool,
     pub probe_every: Duration,
+    /// What is done to an app and takes longer is ended on the host.
+    pub operation_timeout: Duration,
     pub log: LogConfig,
 }
 
@@ -157,6 +159,12 @@ impl Config {
                 "PROBE_INTERVAL",
                 args.probe_interval.as_deref(),
                 Duration::from_secs(60),
+                |text| parse::milliseconds(text, 1_000..=86_400_000),
+            ),
+            operation_timeout: reader.read(
+                "OPERATION_TIMEOUT",
+                args.operation_timeout.as_deref(),
+                Duration::from_secs(15 * 60),
                 |text| parse::milliseconds(text, 1_000..=86_400_000),
             ),
             log: args.log.read_with(&mut reader),

@@ -67,6 +67,10 @@ pub struct ServeArgs {
     /// How often a server is asked for its status, in milliseconds [default: 60000]
     #[arg(long, env = "PROBE_INTERVAL", help_heading = "Servers")]
     pub probe_interval: Option<String>,
+
+    /// After this long a start, stop, restart or pull is ended on the host, in milliseconds [default: 900000]
+    #[arg(long, env = "OPERATION_TIMEOUT", help_heading = "Servers")]
+    pub operation_timeout: Option<String>,
 }
 
 /// Where the rows are: every command that reads or writes them takes this.
