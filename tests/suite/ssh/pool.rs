@@ -8,9 +8,8 @@ use quaymaster::{
 
 use super::{engine, run, script, text};
 use crate::support::{
-    PATIENCE,
+    PATIENCE, until,
     sshd::{Settings, Sshd, free_port},
-    until,
 };
 
 const ACCEPTED: &str = "Accepted publickey";

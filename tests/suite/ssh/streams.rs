@@ -1,22 +1,25 @@
-use quaymaster::remote::ssh::{Command, RemotePath, Sharing};
+use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
+
+use quaymaster::{
+    platform::Lifecycle,
+    remote::ssh::{Command, RemotePath, Sharing},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixListener,
 };
 
-use quaymaster::platform::Lifecycle;
-
 use super::{engine, run, script};
 use crate::support::{
-    PATIENCE,
+    PATIENCE, until,
     sshd::{Settings, Sshd},
-    until,
 };
 
 /// A socket that sends back what it gets.
 fn echo(sshd: &Sshd, lifecycle: &Lifecycle) -> RemotePath {
     let path = sshd.path("echo 'socket'");
     let listener = UnixListener::bind(&path).unwrap();
+    std::fs::set_permissions(&path, Permissions::from_mode(0o777)).unwrap();
     let tasks = lifecycle.clone();
     lifecycle.spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
