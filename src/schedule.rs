@@ -15,14 +15,11 @@ use std::{
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
 use crate::{
-    identity,
+    apps, autostop, identity,
     platform::{Result, claim, replica},
     servers,
     services::Services,
 };
-
-/// How often servers are looked for whose probe is due; each has its own rhythm.
-const PROBES_EVERY: Duration = Duration::from_secs(1);
 
 /// Starts all of them; they end with the process.
 pub async fn start(services: &Services) -> Result<(), JobSchedulerError> {
@@ -30,7 +27,10 @@ pub async fn start(services: &Services) -> Result<(), JobSchedulerError> {
     let add = async |job: Result<Job, JobSchedulerError>| scheduler.add(job?).await;
 
     add(every(services, "replica", replica::HEARTBEAT_EVERY, Who::EachReplica, heartbeat)).await?;
-    add(every(services, "probe", PROBES_EVERY, Who::EachReplica, servers::jobs::probe_due)).await?;
+    let second = Duration::from_secs(1);
+    add(every(services, "autostop", second, Who::EachReplica, autostop::jobs::stop_due)).await?;
+    add(every(services, "apps", second, Who::EachReplica, apps::jobs::refresh_due)).await?;
+    add(every(services, "servers", second, Who::EachReplica, servers::jobs::probe_due)).await?;
     add(every(services, "sweep", Duration::from_secs(3600), Who::One, sweep)).await?;
 
     scheduler.start().await?;

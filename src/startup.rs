@@ -13,9 +13,11 @@ use actix_web::{
 use tracing_actix_web::TracingLogger;
 
 use crate::{
+    apps::AppActions,
     identity::{Role, ops::accounts},
     journal::Bus,
     metrics::http::StartedAt,
+    operations,
     platform::{
         Clock, Error, Lifecycle, Secret,
         config::{self, Config},
@@ -134,6 +136,7 @@ impl Application {
         let address = socket.local_addr().map_err(listen)?;
         add_first_admin(services).await?;
         schedule::start(services).await?;
+        operations::jobs::start(services, Arc::new(AppActions::new(services.clone())));
         let server = serve(services.clone(), document, socket).map_err(listen)?;
         Ok((server, address))
     }

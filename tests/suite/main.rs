@@ -1,4 +1,4 @@
-//! Everything that is tested through the public door, on real parts: one binary, one file per capability.
+//! Quaymaster through its public doors, on the real parts it works with: one binary, one file per capability.
 
 #![expect(
     clippy::unwrap_used,
@@ -8,6 +8,7 @@
     reason = "here a panic is the verdict, in helpers as well"
 )]
 
+mod architecture;
 mod database;
 mod docker;
 mod docker_over_ssh;

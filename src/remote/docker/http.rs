@@ -28,8 +28,8 @@ use crate::platform::Lifecycle;
 
 /// The largest answer that is read as a whole: some ten thousand containers in a list.
 const ANSWER_MAX_BYTES: u64 = 32 * 1024 * 1024;
-/// To a working stream and through the HTTP handshake.
-const DIAL_LIMIT: Duration = Duration::from_secs(10);
+/// To a working stream. The net under the limits of whoever dials, which say more.
+const DIAL_LIMIT: Duration = Duration::from_secs(45);
 /// To the head of an answer.
 const HEAD_LIMIT: Duration = Duration::from_secs(20);
 
@@ -81,13 +81,25 @@ impl Transport {
     }
 }
 
-/// Path and query only, and a `Host`, as RFC 9112 section 3.2 wants them towards an origin server.
+/// Path and query only, and a `Host`, as RFC 9112 section 3.2 wants them towards an origin server; and no API version, see
+/// [`unversioned`].
 fn origin_form<B>(request: Request<B>) -> Result<Request<B>, Error> {
     let (mut parts, body) = request.into_parts();
-    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let path = unversioned(parts.uri.path_and_query().map_or("/", |path| path.as_str()));
     parts.uri = path.parse().map_err(|_| Error::Protocol("a request without a path".to_owned()))?;
     parts.headers.insert(HOST, HeaderValue::from_static("docker"));
     Ok(Request::from_parts(parts, body))
+}
+
+/// Takes the API version off a path: without one an engine answers in its own, with one that it does not know it refuses. What we
+/// read has been there since version 1.24, and to negotiate one would cost a round trip for nothing.
+fn unversioned(path: &str) -> &str {
+    let is_version = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let version = path.strip_prefix("/v").and_then(|rest| rest.split_once('/')).map(|(version, _)| version);
+    match version {
+        Some(version) if is_version(version) => path.get("/v".len() + version.len()..).unwrap_or(path),
+        _ => path,
+    }
 }
 
 /// A stream that fails to read beyond its allowance.
@@ -125,5 +137,24 @@ impl AsyncWrite for Capped {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_version_is_taken_off_a_path() {
+        let cases = [
+            ("/v1.52/containers/json?all=true", "/containers/json?all=true"),
+            ("/containers/json?filters=/v1.2/", "/containers/json?filters=/v1.2/"),
+            ("/version", "/version"),
+            ("/volumes/v1.2", "/volumes/v1.2"),
+            ("/", "/"),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(unversioned(path), expected);
+        }
     }
 }

@@ -16,10 +16,12 @@ use tokio::time::timeout;
 use super::{Container, ContainerId, Error, Pace, error::shorten, http::Transport};
 use crate::platform::Timestamp;
 
-/// What is kept of a line; Docker itself splits at this length.
-pub const LINE_MAX_BYTES: usize = 16 * 1024;
-/// Containers whose output is read at once: each holds a stream.
-const CONTAINERS_MAX: usize = 64;
+/// What is kept of a line. Docker itself splits at 16 KiB and puts the time before each part.
+const LINE_MAX_BYTES: usize = 16 * 1024 + 64;
+/// Containers whose output is read at once. Each holds a stream, over SSH a connection, of which a host gets so many.
+const CONTAINERS_MAX: usize = 16;
+/// Streams that are opened at once: sshd drops some of many that begin together (`MaxStartups`).
+const OPENINGS_AT_ONCE: usize = 4;
 /// What is read of a refusal.
 const REFUSAL_MAX_BYTES: usize = 4 * 1024;
 /// Between two pieces of output that exists already.
@@ -80,7 +82,7 @@ pub(super) async fn open(
         return Err(Error::TooMany { asked: containers.len(), max: CONTAINERS_MAX });
     }
     let opened = stream::iter(containers.to_vec()).map(|container| open_one(transport, container, &query));
-    let sources: Vec<Lines> = opened.buffered(CONTAINERS_MAX).try_collect().await?;
+    let sources: Vec<Lines> = opened.buffered(OPENINGS_AT_ONCE).try_collect().await?;
     Ok(match query.follow {
         Follow::Yes => Box::pin(stream::select_all(sources)),
         Follow::No => merge_by_time(sources),

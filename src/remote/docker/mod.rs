@@ -17,7 +17,7 @@ use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 
 use bollard::query_parameters::ListContainersOptionsBuilder;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use tokio::{sync::OnceCell, time::timeout};
+use tokio::time::timeout;
 
 pub use container::{Container, ContainerId, ContainerState, Details, Health, Port, Protocol, RestartPolicy};
 use container::{LABEL_PROJECT, LABEL_WORKING_DIR};
@@ -30,8 +30,8 @@ pub use state::{AppState, AppSummary, summarise};
 
 use crate::platform::Lifecycle;
 
-/// For any one call, whatever number of requests it makes.
-const CALL_LIMIT: Duration = Duration::from_secs(30);
+/// For any one call, whatever number of requests it makes, and the way to the host.
+const CALL_LIMIT: Duration = Duration::from_secs(60);
 /// Inspections at once. Each is a channel of the host's one connection.
 const INSPECTIONS_AT_ONCE: usize = 8;
 /// Containers of one app that are inspected; the rest stays as the list tells it.
@@ -41,8 +41,6 @@ const INSPECTIONS_MAX: usize = 256;
 #[derive(Clone)]
 pub struct Docker {
     transport: Transport,
-    /// Made at first use: it has to learn the engine's API version.
-    api: Arc<OnceCell<bollard::Docker>>,
 }
 
 /// What an engine says of itself.
@@ -56,7 +54,7 @@ pub struct EngineInfo {
 
 impl Docker {
     pub fn new(dial: Arc<dyn Dial>, lifecycle: Lifecycle) -> Self {
-        Self { transport: Transport { dial, lifecycle }, api: Arc::default() }
+        Self { transport: Transport { dial, lifecycle } }
     }
 
     pub async fn info(&self) -> Result<EngineInfo, Error> {
@@ -104,7 +102,7 @@ impl Docker {
 
     /// `None` when it is gone meanwhile.
     async fn inspect(&self, container: Container) -> Result<Option<Container>, Error> {
-        let id = container.id.clone();
+        let id = &container.id;
         let asked = self.call("inspecting a container", |api| async move {
             api.inspect_container(id.as_str(), None).await
         });
@@ -123,14 +121,12 @@ impl Docker {
     where
         F: Future<Output = Result<T, bollard::errors::Error>>,
     {
-        limited(tried, async {
-            let api = self.api.get_or_try_init(|| self.connect()).await?;
-            Ok(ask(api.clone()).await?)
-        })
-        .await
+        let api = self.api()?;
+        limited(tried, async { Ok(ask(api).await?) }).await
     }
 
-    async fn connect(&self) -> Result<bollard::Docker, Error> {
+    /// The library's client on our streams. It keeps nothing from call to call.
+    fn api(&self) -> Result<bollard::Docker, Error> {
         let transport = self.transport.clone();
         let send = move |request| {
             let transport = transport.clone();
@@ -141,9 +137,7 @@ impl Docker {
         };
         let limit = CALL_LIMIT.as_secs();
         let version = bollard::API_DEFAULT_VERSION;
-        let api =
-            bollard::Docker::connect_with_custom_transport(send, Some("http://docker"), limit, version)?;
-        Ok(api.negotiate_version().await?)
+        Ok(bollard::Docker::connect_with_custom_transport(send, Some("http://docker"), limit, version)?)
     }
 }
 
