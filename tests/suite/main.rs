@@ -12,4 +12,5 @@ mod architecture;
 mod database;
 mod docker;
 mod docker_over_ssh;
+mod ssh;
 mod support;
