@@ -12,5 +12,6 @@ mod architecture;
 mod database;
 mod docker;
 mod docker_over_ssh;
+mod servers;
 mod ssh;
 mod support;
