@@ -12,6 +12,7 @@ mod architecture;
 mod database;
 mod docker;
 mod docker_over_ssh;
+mod projects;
 mod servers;
 mod ssh;
 mod support;

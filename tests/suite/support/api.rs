@@ -1,182 +1,221 @@
-//! The service itself, on a port and a database of its own, and clients of its REST API.
+//! The service as `main` starts it, on a port and a database of its own, and a small client.
 
-use std::{ops::Deref, time::Duration};
+use std::{num::NonZeroU32, time::Duration};
 
 use quaymaster::{
     platform::{
-        Clock, Lifecycle,
-        config::{Config, ServeArgs},
+        Clock, Config,
+        config::{DatabaseConfig, ServeArgs},
     },
     services::Services,
     startup::Application,
 };
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
+use sqlx::{PgPool, postgres::PgConnectOptions};
 use tempfile::TempDir;
 
-use super::postgres;
+use super::postgres::{self, ADMIN_PASSWORD};
 
-pub const ADMIN_PASSWORD: &str = "an admin's password";
-pub const USER_PASSWORD: &str = "a user's password";
-/// Longer than any answer takes, shorter than a person's patience with a test that hangs.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// No answer takes longer, but for those that are meant to stay open.
+const PATIENCE: Duration = Duration::from_secs(30);
+pub const PASSWORD: &str = "a password for tests";
 
-/// A running service. Used as a client it is the administrator.
+/// A running Quaymaster.
 pub struct TestApi {
-    admin: Client,
-    /// What the service works with, to move its clock or to look behind the door.
+    /// `http://127.0.0.1:PORT`
+    pub base: String,
     pub services: Services,
+    pub db: PgPool,
+    pub clock: Clock,
+    /// Signed in as the first administrator.
+    pub admin: Client,
+    database: PgConnectOptions,
+    handle: actix_web::dev::ServerHandle,
     _data_dir: TempDir,
-}
-
-/// Somebody who calls. Clones are the same person.
-#[derive(Clone)]
-pub struct Client {
-    http: reqwest::Client,
-    base: String,
-    token: Option<String>,
-}
-
-/// An answer, read to its end.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    /// Null where there was no JSON.
-    pub body: Value,
-    pub text: String,
-}
-
-impl Deref for TestApi {
-    type Target = Client;
-
-    fn deref(&self) -> &Client {
-        &self.admin
-    }
 }
 
 impl TestApi {
     pub async fn start() -> Self {
-        Self::with(|_| {}).await
+        Self::start_with(|_| {}).await
     }
 
-    /// With other settings. Unless set, nothing periodic comes in a test's way: servers are probed every ten minutes.
-    pub async fn with(set: impl FnOnce(&mut ServeArgs)) -> Self {
+    /// With settings that differ from the usual.
+    pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_on(postgres::fresh_database().await, change).await
+    }
+
+    /// Another process on the same database.
+    pub async fn replica(&self) -> Self {
+        Self::start_on(self.database.clone(), |_| {}).await
+    }
+
+    async fn start_on(database: PgConnectOptions, change: impl FnOnce(&mut Config)) -> Self {
         let data_dir = tempfile::tempdir().unwrap();
-        let mut args = ServeArgs {
-            port: Some("0".to_owned()),
-            admin_password: Some(ADMIN_PASSWORD.into()),
-            rate_limit_requests: Some("100000".to_owned()),
-            jwt_expires_in: Some("24h".to_owned()),
-            probe_interval: Some("600000".to_owned()),
-            ..ServeArgs::default()
-        };
-        args.database.data_dir = Some(data_dir.path().display().to_string());
-        set(&mut args);
-        let mut config = Config::from_args(&args).unwrap_or_else(|error| panic!("{error}"));
-        config.database = postgres::database().await;
-        let application = Application::build(config, Clock::system()).await.unwrap();
-        let (address, services) = (application.address(), application.services().clone());
-        // It has a lifecycle of its own, which ends with the test's runtime.
-        drop(Lifecycle::new().spawn(application.run()));
-        let http = reqwest::Client::builder().timeout(ANSWER_WITHIN).build().unwrap();
-        let nobody = Client { http, base: format!("http://{address}"), token: None };
-        let admin = nobody.sign_in("admin", ADMIN_PASSWORD).await;
-        Self { admin, services, _data_dir: data_dir }
+        let mut config = config(&data_dir);
+        config.database = DatabaseConfig::External(Box::new(database.clone()));
+        change(&mut config);
+        let clock = Clock::system();
+        let application = Application::build(config, clock.clone()).await.unwrap();
+        let base = format!("http://{}", application.address());
+        let (services, handle) = (application.services().clone(), application.handle());
+        spawn(async move { application.run().await.unwrap() });
+        let admin = Client::new(&base).sign_in("admin", ADMIN_PASSWORD).await;
+        let db = services.db.clone();
+        Self { base, services, db, clock, admin, database, handle, _data_dir: data_dir }
     }
 
-    /// Somebody who is not signed in.
-    pub fn nobody(&self) -> Client {
-        Client { token: None, ..self.admin.clone() }
+    /// Nobody.
+    pub fn stranger(&self) -> Client {
+        Client::new(&self.base)
     }
 
-    /// Makes an account without any project and signs it in; its id comes along.
-    pub async fn add_user(&self, username: &str) -> (Client, String) {
-        let body = json!({"username": username, "name": username, "password": USER_PASSWORD});
-        let user = self.post("/api/users", &body).await.expect(201);
-        (self.nobody().sign_in(username, USER_PASSWORD).await, id(&user))
+    /// Makes an account with [`PASSWORD`]; gives its id and a client that is signed in as it.
+    pub async fn user(&self, name: &str) -> (String, Client) {
+        let body = json!({"username": name, "email": format!("{name}@example.com"), "password": PASSWORD});
+        let user = self.admin.post("/api/users", body).await.is(201);
+        (text(&user["id"]), self.stranger().sign_in(name, PASSWORD).await)
     }
 
-    /// The audit rows of a thing, the oldest first: action and details.
-    pub async fn audited(&self, resource: &str) -> Vec<(String, Value)> {
-        sqlx::query_as("select action, details from audit_logs where resource_id = $1::uuid order by id")
-            .bind(resource)
-            .fetch_all(&self.services.db)
-            .await
-            .unwrap()
+    pub async fn project(&self, name: &str) -> String {
+        text(&self.admin.post("/api/projects", json!({"name": name})).await.is(201)["id"])
+    }
+
+    pub async fn member(&self, project: &str, user: &str, role: &str) {
+        let path = format!("/api/projects/{project}/members/{user}");
+        self.admin.put(&path, json!({"role": role})).await.is(200);
     }
 }
 
-/// The `id` of a body.
-pub fn id(body: &Value) -> String {
-    body["id"].as_str().unwrap_or_else(|| panic!("no id in {body}")).to_owned()
+/// Asks it to end without waiting: the tests' processes end together.
+impl Drop for TestApi {
+    fn drop(&mut self) {
+        drop(self.handle.stop(false));
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the service under test is what ends the service's own tasks")]
+fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(task);
+}
+
+fn config(data_dir: &TempDir) -> Config {
+    let mut args = ServeArgs {
+        port: Some("0".to_owned()),
+        jwt_secret: Some("a secret for tests that is long enough".into()),
+        encryption_key: Some("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".into()),
+        ..ServeArgs::default()
+    };
+    args.database.data_dir = Some(data_dir.path().display().to_string());
+    let mut config = Config::from_args(&args).unwrap();
+    config.rate_limit.requests = NonZeroU32::new(1_000_000).unwrap();
+    config
+}
+
+pub fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("not a text: {value}")).to_owned()
+}
+
+/// Somebody who calls the API, signed in or not.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+    pub token: Option<String>,
 }
 
 impl Client {
-    pub async fn sign_in(&self, username: &str, password: &str) -> Self {
-        let body = json!({"username": username, "password": password});
-        let answer = self.post("/api/auth/login", &body).await.expect(200);
-        Self { token: Some(answer["token"].as_str().unwrap().to_owned()), ..self.clone() }
+    pub fn new(base: &str) -> Self {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { http, base: base.to_owned(), token: None }
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
-        self.send(Method::GET, path, None).await
+    pub async fn sign_in(self, name: &str, password: &str) -> Self {
+        let body = json!({"username": name, "password": password});
+        let token = text(&self.post("/api/auth/login", body).await.is(200)["token"]);
+        Self { token: Some(token), ..self }
     }
 
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
-        self.send(Method::POST, path, Some(body.to_string())).await
+    /// The same caller at another replica.
+    pub fn at(&self, api: &TestApi) -> Self {
+        Self { base: api.base.clone(), ..self.clone() }
     }
 
-    pub async fn put(&self, path: &str, body: &Value) -> Answer {
-        self.send(Method::PUT, path, Some(body.to_string())).await
-    }
-
-    pub async fn delete(&self, path: &str) -> Answer {
-        self.send(Method::DELETE, path, None).await
-    }
-
-    /// Any request; the body is sent as it is, and as JSON.
-    pub async fn send(&self, method: Method, path: &str, body: Option<String>) -> Answer {
-        let mut request = self.request(method, path);
-        if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body);
-        }
-        let response = request.send().await.unwrap_or_else(|error| panic!("{path}: {error}"));
-        let status = response.status().as_u16();
-        let text = response.text().await.unwrap();
-        Answer { status, body: serde_json::from_str(&text).unwrap_or_default(), text }
-    }
-
-    /// For what the above does not do: headers, streams.
-    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
         match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,
         }
     }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        send(self.request(Method::GET, path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        send(self.request(Method::POST, path).json(&body)).await
+    }
+
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        send(self.request(Method::PUT, path).json(&body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        send(self.request(Method::DELETE, path)).await
+    }
+}
+
+/// Sends what [`Client::request`] began.
+pub async fn send(request: RequestBuilder) -> Answer {
+    let answer = request.timeout(PATIENCE).send().await.unwrap();
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    let text = answer.text().await.unwrap();
+    Answer { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) }
+}
+
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    /// JSON, or the text itself where it is none.
+    pub body: Value,
 }
 
 impl Answer {
-    /// The body, if the status is this one.
+    /// The body, of an answer that must have this status.
     #[track_caller]
-    pub fn expect(self, status: u16) -> Value {
-        assert_eq!(self.status, status, "{}", self.text);
+    pub fn is(self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
         self.body
     }
 
-    /// The body of a problem with this status and code.
+    /// The problem document of a refusal.
     #[track_caller]
-    pub fn refused(self, status: u16, code: &str) -> Value {
-        let body = self.expect(status);
-        assert_eq!(body["code"], code, "{body}");
+    pub fn is_refused(self, status: u16, code: &str) -> Value {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        let body = self.is(status);
+        assert_eq!(
+            (body["code"].as_str(), body["status"].as_u64()),
+            (Some(code), Some(status.into())),
+            "{body}"
+        );
         body
     }
 
-    /// The names of the refused fields, if that is what the answer is about.
+    /// The names of the fields of a 422.
     #[track_caller]
     pub fn refused_fields(self) -> Vec<String> {
-        let body = self.refused(422, "request.invalid");
-        let errors = body["errors"].as_array().unwrap();
-        errors.iter().map(|error| error["field"].as_str().unwrap().to_owned()).collect()
+        let body = self.is_refused(422, "request.invalid");
+        body["errors"].as_array().unwrap().iter().map(|error| text(&error["field"])).collect()
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// Each cookie that is set, as it is set.
+    pub fn cookies(&self) -> Vec<String> {
+        self.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap().to_owned()).collect()
     }
 }
