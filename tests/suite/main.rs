@@ -15,5 +15,6 @@ mod docker;
 mod docker_over_ssh;
 mod operations;
 mod projects;
+mod servers;
 mod ssh;
 mod support;
