@@ -15,6 +15,8 @@
 //! | 1 | `remote`, `web`, `journal` |
 //! | 0 | `platform` |
 
+pub mod audit;
+pub mod events;
 pub mod identity;
 pub mod journal;
 pub mod metrics;

@@ -17,7 +17,9 @@ use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
 
 pub use document::{UndeclaredRoutes, check};
 
-use crate::{identity, metrics, platform::Error, projects, services::Services, web::rate_limit::Limiter};
+use crate::{
+    audit, events, identity, metrics, platform::Error, projects, services::Services, web::rate_limit::Limiter,
+};
 
 /// The only calls under `/api` that need no session, as method and path below `BASE_PATH`.
 pub const PUBLIC: [(&str, &str); 5] = [
@@ -53,6 +55,8 @@ fn mount(config: &mut ServiceConfig) {
     let api = scope::scope("/api")
         .service(scope::scope("/auth").configure(identity::http::configure))
         .service(scope::scope("/users").configure(identity::http::configure_users))
+        .service(scope::scope("/audit-logs").configure(audit::http::configure))
+        .service(scope::scope("/events").configure(events::http::configure))
         .service(scope::scope("/projects").configure(projects::http::configure))
         .default_service(web::to(no_such_route))
         .wrap(from_fn(authenticate));

@@ -15,7 +15,7 @@ use std::{
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
 use crate::{
-    identity,
+    events, identity,
     platform::{Result, claim, replica},
     services::Services,
 };
@@ -97,8 +97,9 @@ async fn heartbeat(services: Services) -> Result<()> {
 
 async fn sweep(services: Services) -> Result<()> {
     let gone = identity::ops::sessions::sweep(&services).await?;
+    let events = events::jobs::sweep(&services).await?;
     let mut db = services.db.acquire().await?;
     let replicas = replica::forget_silent(&mut db).await?;
-    tracing::debug!(gone, replicas, "swept");
+    tracing::debug!(gone, events, replicas, "swept");
     Ok(())
 }

@@ -13,6 +13,7 @@ use actix_web::{
 use tracing_actix_web::TracingLogger;
 
 use crate::{
+    events::Feed,
     identity::{Role, ops::accounts},
     journal::Bus,
     metrics::http::StartedAt,
@@ -132,7 +133,8 @@ impl Application {
         let address = socket.local_addr().map_err(listen)?;
         add_first_admin(services).await?;
         schedule::start(services).await?;
-        let server = serve(services.clone(), document, socket).map_err(listen)?;
+        let feed = Feed::start(services).await?;
+        let server = serve(services.clone(), feed, document, socket).map_err(listen)?;
         Ok((server, address))
     }
 
@@ -161,6 +163,7 @@ impl Application {
 
 fn serve(
     services: Services,
+    feed: Feed,
     document: utoipa::openapi::OpenApi,
     socket: std::net::TcpListener,
 ) -> std::io::Result<Server> {
@@ -172,10 +175,11 @@ fn serve(
         config::Cors::Any => vec![],
     }));
     let (lifecycle, started) = (services.lifecycle.clone(), web::Data::new(StartedAt(Instant::now())));
-    let services = web::Data::new(services);
+    let (services, feed) = (web::Data::new(services), web::Data::new(feed));
     let server = HttpServer::new(move || {
         App::new()
             .app_data(services.clone())
+            .app_data(feed.clone())
             .app_data(limiter.clone())
             .app_data(proxies.clone())
             .app_data(origins.clone())
