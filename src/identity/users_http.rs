@@ -14,7 +14,7 @@ use super::{
 use crate::{
     platform::{Result, Secret, clock::millis, id::UserId},
     services::Services,
-    web::{Json, Path},
+    web::{Json, Path, valid},
 };
 
 /// Under `{BASE_PATH}/api/users`.
@@ -74,7 +74,8 @@ struct UserBody {
     #[schema(format = Email, max_length = 254)]
     email: Option<String>,
     #[serde(default)]
-    #[validate(length(max = 200, message = "a name has at most 200 characters"))]
+    #[validate(length(max = 200, message = "a name has at most 200 characters"),
+               custom(function = valid::text, message = "a name has no control characters"))]
     #[schema(max_length = 200)]
     name: String,
     role: Option<Role>,
@@ -100,7 +101,8 @@ struct UserChange {
     )]
     #[schema(value_type = Option<String>, format = Email, max_length = 254)]
     email: Option<Option<String>>,
-    #[validate(length(max = 200, message = "a name has at most 200 characters"))]
+    #[validate(length(max = 200, message = "a name has at most 200 characters"),
+               custom(function = valid::text, message = "a name has no control characters"))]
     #[schema(max_length = 200)]
     name: Option<String>,
     role: Option<Role>,
