@@ -15,7 +15,9 @@
 //! | 1 | `remote`, `web`, `journal` |
 //! | 0 | `platform` |
 
+pub mod apps;
 pub mod audit;
+pub mod autostop;
 pub mod events;
 pub mod identity;
 pub mod journal;
@@ -26,6 +28,7 @@ pub mod projects;
 pub mod remote;
 pub mod routes;
 pub mod schedule;
+pub mod servers;
 pub mod services;
 pub mod startup;
 pub mod web;

@@ -18,7 +18,8 @@ use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
 pub use document::{UndeclaredRoutes, check};
 
 use crate::{
-    audit, events, identity, metrics, platform::Error, projects, services::Services, web::rate_limit::Limiter,
+    apps, audit, events, identity, metrics, operations, platform::Error, projects, servers, services::Services,
+    web::rate_limit::Limiter,
 };
 
 /// The only calls under `/api` that need no session, as method and path below `BASE_PATH`.
@@ -57,7 +58,14 @@ fn mount(config: &mut ServiceConfig) {
         .service(scope::scope("/users").configure(identity::http::configure_users))
         .service(scope::scope("/audit-logs").configure(audit::http::configure))
         .service(scope::scope("/events").configure(events::http::configure))
+        .service(scope::scope("/servers").configure(servers::http::configure))
         .service(scope::scope("/projects").configure(projects::http::configure))
+        .service(scope::scope("/apps").configure(apps::http::configure))
+        .service(
+            scope::scope("/operations")
+                .configure(operations::http::configure)
+                .configure(apps::http::configure_operations),
+        )
         .default_service(web::to(no_such_route))
         .wrap(from_fn(authenticate));
     config.service(api).configure(metrics::http::configure);

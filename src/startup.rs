@@ -13,10 +13,12 @@ use actix_web::{
 use tracing_actix_web::TracingLogger;
 
 use crate::{
+    apps::AppActions,
     events::Feed,
     identity::{Role, ops::accounts},
     journal::Bus,
     metrics::http::StartedAt,
+    operations,
     platform::{
         Clock, Error, Lifecycle, Secret,
         config::{self, Config},
@@ -26,7 +28,7 @@ use crate::{
         token::{self, Signer},
         vault::{KeyError, Vault},
     },
-    remote::ssh,
+    remote::{docker, ssh},
     routes, schedule,
     services::Services,
     web::{
@@ -77,8 +79,10 @@ impl Engines {
         let database = Database::open(&config.database, &lifecycle).await?;
         database.migrate().await?;
         let db = database.pool().clone();
+        let ssh = ssh::Engine::new(ssh::Limits::default(), lifecycle.clone());
         let services = Services {
-            ssh: ssh::Engine::new(ssh::Limits::default(), lifecycle.clone()),
+            docker: docker::Engines::new(ssh.clone(), lifecycle.clone()),
+            ssh,
             bus: Bus::start(db.clone(), &lifecycle),
             db,
             vault,
@@ -134,6 +138,7 @@ impl Application {
         add_first_admin(services).await?;
         schedule::start(services).await?;
         let feed = Feed::start(services).await?;
+        operations::jobs::start(services, Arc::new(AppActions::new(services.clone())));
         let server = serve(services.clone(), feed, document, socket).map_err(listen)?;
         Ok((server, address))
     }

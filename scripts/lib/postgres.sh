@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Throw-away Postgres servers for development, to be sourced. On a Unix socket in a folder of their own that nobody
 # else may enter (which is why they ask for no password), without fsync: never for data that anybody wants to keep.
 
@@ -13,7 +14,7 @@ postgres_bin() {
     elif path=$(command -v initdb); then
         dirname "$(readlink -f "$path")"
     else
-        newest=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
+        newest=$(find /usr/lib/postgresql -mindepth 2 -maxdepth 2 -name bin 2>/dev/null | sort -V | tail -n 1)
         [ -n "$newest" ] || fail "no PostgreSQL found: install it (Debian: apt-get install postgresql) or set POSTGRES_BIN"
         echo "$newest"
     fi

@@ -23,7 +23,7 @@ use tokio::{
 use super::{
     breaker::Breaker,
     connection::{self, Connection},
-    error::{Error, Step},
+    error::Error,
     host_key::Fingerprint,
     limits::Limits,
     target::{HostId, Target},
@@ -377,12 +377,6 @@ impl Lease {
             state.sessions = state.sessions.min(left);
         }
         true
-    }
-
-    /// The error for a connection that ended under this lease.
-    pub fn closed(&self, step: Step) -> Error {
-        self.retire();
-        Error::Closed { step }
     }
 }
 
