@@ -18,6 +18,7 @@
 pub mod apps;
 pub mod audit;
 pub mod autostop;
+pub mod cli;
 pub mod events;
 pub mod identity;
 pub mod journal;

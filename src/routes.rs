@@ -18,8 +18,8 @@ use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
 pub use document::{UndeclaredRoutes, check};
 
 use crate::{
-    apps, audit, events, identity, metrics, operations, platform::Error, projects, servers, services::Services,
-    web::rate_limit::Limiter,
+    apps, audit, events, identity, metrics, operations, platform::Error, projects, servers,
+    services::Services, web::rate_limit::Limiter,
 };
 
 /// The only calls under `/api` that need no session, as method and path below `BASE_PATH`.

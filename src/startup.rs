@@ -73,10 +73,26 @@ impl Engines {
     /// Opens the database, brings its schema up to date and makes the services.
     pub async fn open(config: Config, clock: Clock) -> Result<Self, StartupError> {
         let lifecycle = Lifecycle::new();
+        let database = Database::open(&config.database, &lifecycle).await?;
+        Self::on(database, config, clock, lifecycle).await
+    }
+
+    /// The same beside a Quaymaster that may already run on the embedded database.
+    pub async fn join(config: Config, clock: Clock) -> Result<Self, StartupError> {
+        let lifecycle = Lifecycle::new();
+        let database = Database::open_or_join(&config.database, &lifecycle).await?;
+        Self::on(database, config, clock, lifecycle).await
+    }
+
+    async fn on(
+        database: Database,
+        config: Config,
+        clock: Clock,
+        lifecycle: Lifecycle,
+    ) -> Result<Self, StartupError> {
         let vault = Arc::new(Vault::new(&config.secrets.encryption)?);
         let signer = Signer::new(&config.secrets.jwt, config.access_token_lifetime)?;
         let passwords = Passwords::new()?;
-        let database = Database::open(&config.database, &lifecycle).await?;
         database.migrate().await?;
         let db = database.pool().clone();
         let ssh = ssh::Engine::new(ssh::Limits::default(), lifecycle.clone());

@@ -9,6 +9,7 @@ use validator::Validate;
 use super::{
     Asks, Role, User,
     ops::accounts::{self, Change, NewUser},
+    policy,
     right::UsersManage,
 };
 use crate::{
@@ -56,8 +57,7 @@ impl From<User> for UserView {
 }
 
 fn plain_username(name: &str) -> Result<(), validator::ValidationError> {
-    let fine = |letter: char| letter.is_alphanumeric() || matches!(letter, '.' | '_' | '-' | '@' | '+');
-    if name.chars().all(fine) { Ok(()) } else { Err(validator::ValidationError::new("username")) }
+    if policy::is_username(name) { Ok(()) } else { Err(validator::ValidationError::new("username")) }
 }
 
 #[derive(Deserialize, Validate, ToSchema)]
