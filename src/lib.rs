@@ -16,7 +16,10 @@
 //! | 0 | `platform` |
 
 pub mod apps;
+pub mod audit;
 pub mod autostop;
+pub mod cli;
+pub mod events;
 pub mod identity;
 pub mod journal;
 pub mod metrics;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The process: the command line decides what it does and how it ends.
+
+fn main() -> std::process::ExitCode {
+    quaymaster::cli::run()
+}

@@ -18,8 +18,8 @@ use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
 pub use document::{UndeclaredRoutes, check};
 
 use crate::{
-    apps, identity, metrics, operations, platform::Error, projects, servers, services::Services,
-    web::rate_limit::Limiter,
+    apps, audit, events, identity, metrics, operations, platform::Error, projects, servers,
+    services::Services, web::rate_limit::Limiter,
 };
 
 /// The only calls under `/api` that need no session, as method and path below `BASE_PATH`.
@@ -56,6 +56,8 @@ fn mount(config: &mut ServiceConfig) {
     let api = scope::scope("/api")
         .service(scope::scope("/auth").configure(identity::http::configure))
         .service(scope::scope("/users").configure(identity::http::configure_users))
+        .service(scope::scope("/audit-logs").configure(audit::http::configure))
+        .service(scope::scope("/events").configure(events::http::configure))
         .service(scope::scope("/servers").configure(servers::http::configure))
         .service(scope::scope("/projects").configure(projects::http::configure))
         .service(scope::scope("/apps").configure(apps::http::configure))

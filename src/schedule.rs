@@ -15,7 +15,7 @@ use std::{
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
 use crate::{
-    apps, autostop, identity,
+    apps, autostop, events, identity,
     platform::{Result, claim, replica},
     servers,
     services::Services,
@@ -102,8 +102,9 @@ async fn heartbeat(services: Services) -> Result<()> {
 
 async fn sweep(services: Services) -> Result<()> {
     let gone = identity::ops::sessions::sweep(&services).await?;
+    let events = events::jobs::sweep(&services).await?;
     let mut db = services.db.acquire().await?;
     let replicas = replica::forget_silent(&mut db).await?;
-    tracing::debug!(gone, replicas, "swept");
+    tracing::debug!(gone, events, replicas, "swept");
     Ok(())
 }

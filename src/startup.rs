@@ -14,6 +14,7 @@ use tracing_actix_web::TracingLogger;
 
 use crate::{
     apps::AppActions,
+    events::Feed,
     identity::{Role, ops::accounts},
     journal::Bus,
     metrics::http::StartedAt,
@@ -72,10 +73,26 @@ impl Engines {
     /// Opens the database, brings its schema up to date and makes the services.
     pub async fn open(config: Config, clock: Clock) -> Result<Self, StartupError> {
         let lifecycle = Lifecycle::new();
+        let database = Database::open(&config.database, &lifecycle).await?;
+        Self::on(database, config, clock, lifecycle).await
+    }
+
+    /// The same beside a Quaymaster that may already run on the embedded database.
+    pub async fn join(config: Config, clock: Clock) -> Result<Self, StartupError> {
+        let lifecycle = Lifecycle::new();
+        let database = Database::open_or_join(&config.database, &lifecycle).await?;
+        Self::on(database, config, clock, lifecycle).await
+    }
+
+    async fn on(
+        database: Database,
+        config: Config,
+        clock: Clock,
+        lifecycle: Lifecycle,
+    ) -> Result<Self, StartupError> {
         let vault = Arc::new(Vault::new(&config.secrets.encryption)?);
         let signer = Signer::new(&config.secrets.jwt, config.access_token_lifetime)?;
         let passwords = Passwords::new()?;
-        let database = Database::open(&config.database, &lifecycle).await?;
         database.migrate().await?;
         let db = database.pool().clone();
         let ssh = ssh::Engine::new(ssh::Limits::default(), lifecycle.clone());
@@ -136,8 +153,9 @@ impl Application {
         let address = socket.local_addr().map_err(listen)?;
         add_first_admin(services).await?;
         schedule::start(services).await?;
+        let feed = Feed::start(services).await?;
         operations::jobs::start(services, Arc::new(AppActions::new(services.clone())));
-        let server = serve(services.clone(), document, socket).map_err(listen)?;
+        let server = serve(services.clone(), feed, document, socket).map_err(listen)?;
         Ok((server, address))
     }
 
@@ -166,6 +184,7 @@ impl Application {
 
 fn serve(
     services: Services,
+    feed: Feed,
     document: utoipa::openapi::OpenApi,
     socket: std::net::TcpListener,
 ) -> std::io::Result<Server> {
@@ -177,10 +196,11 @@ fn serve(
         config::Cors::Any => vec![],
     }));
     let (lifecycle, started) = (services.lifecycle.clone(), web::Data::new(StartedAt(Instant::now())));
-    let services = web::Data::new(services);
+    let (services, feed) = (web::Data::new(services), web::Data::new(feed));
     let server = HttpServer::new(move || {
         App::new()
             .app_data(services.clone())
+            .app_data(feed.clone())
             .app_data(limiter.clone())
             .app_data(proxies.clone())
             .app_data(origins.clone())

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     platform::{Error, Kind, Result, Secret, clock::millis, id::UserId},
     services::Services,
-    web::{ClientAddress, Json},
+    web::{ClientAddress, Json, valid},
 };
 
 /// Under `{BASE_PATH}/api/auth`.
@@ -110,7 +110,8 @@ struct Me {
 
 #[derive(Deserialize, Validate, ToSchema)]
 struct SignupBody {
-    #[validate(length(min = 1, max = 200, message = "a name has 1 to 200 characters"))]
+    #[validate(length(min = 1, max = 200, message = "a name has 1 to 200 characters"),
+               custom(function = valid::name, message = "a name is one line without spaces around it"))]
     #[schema(min_length = 1, max_length = 200)]
     name: String,
     #[validate(

@@ -1,4 +1,4 @@
-//! The decisions about rights: pure, one table.
+//! The decisions about rights: pure, one table. And what a username is.
 
 use super::{Authority, ProjectRole, Role, Sight};
 use crate::platform::id::ProjectId;
@@ -91,6 +91,12 @@ pub fn sight(authority: &Authority) -> Sight {
         Role::Admin => Sight::Everything,
         Role::User => Sight::Projects(authority.projects.keys().copied().collect()),
     }
+}
+
+/// 1 to 64 letters, digits and `. _ - @ +`.
+pub fn is_username(text: &str) -> bool {
+    let fits = |letter: char| letter.is_alphanumeric() || matches!(letter, '.' | '_' | '-' | '@' | '+');
+    (1..=64).contains(&text.chars().count()) && text.chars().all(fits)
 }
 
 #[cfg(test)]

@@ -9,12 +9,13 @@ use validator::Validate;
 use super::{
     Asks, Role, User,
     ops::accounts::{self, Change, NewUser},
+    policy,
     right::UsersManage,
 };
 use crate::{
     platform::{Result, Secret, clock::millis, id::UserId},
     services::Services,
-    web::{Json, Path},
+    web::{Json, Path, valid},
 };
 
 /// Under `{BASE_PATH}/api/users`.
@@ -56,8 +57,7 @@ impl From<User> for UserView {
 }
 
 fn plain_username(name: &str) -> Result<(), validator::ValidationError> {
-    let fine = |letter: char| letter.is_alphanumeric() || matches!(letter, '.' | '_' | '-' | '@' | '+');
-    if name.chars().all(fine) { Ok(()) } else { Err(validator::ValidationError::new("username")) }
+    if policy::is_username(name) { Ok(()) } else { Err(validator::ValidationError::new("username")) }
 }
 
 #[derive(Deserialize, Validate, ToSchema)]
@@ -74,7 +74,8 @@ struct UserBody {
     #[schema(format = Email, max_length = 254)]
     email: Option<String>,
     #[serde(default)]
-    #[validate(length(max = 200, message = "a name has at most 200 characters"))]
+    #[validate(length(max = 200, message = "a name has at most 200 characters"),
+               custom(function = valid::text, message = "a name has no control characters"))]
     #[schema(max_length = 200)]
     name: String,
     role: Option<Role>,
@@ -100,7 +101,8 @@ struct UserChange {
     )]
     #[schema(value_type = Option<String>, format = Email, max_length = 254)]
     email: Option<Option<String>>,
-    #[validate(length(max = 200, message = "a name has at most 200 characters"))]
+    #[validate(length(max = 200, message = "a name has at most 200 characters"),
+               custom(function = valid::text, message = "a name has no control characters"))]
     #[schema(max_length = 200)]
     name: Option<String>,
     role: Option<Role>,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-pub use bus::{Bus, Signal};
+pub use bus::{Bus, Signal, Subscription};
 
 use crate::platform::{
     Result, Timestamp,
@@ -155,6 +155,9 @@ pub enum Event {
 }
 
 impl Event {
+    /// Every kind there is.
+    pub const KINDS: [&'static str; 3] = ["server.status", "app.status", "operation.state"];
+
     fn kind(&self) -> &'static str {
         match self {
             Self::ServerStatus { .. } => "server.status",
@@ -187,7 +190,7 @@ impl Event {
     }
 }
 
-/// Writes an event; its readers hear of it when the transaction commits.
+/// Writes an event; its readers hear of it when the transaction commits, in the order of the commits.
 pub async fn announce(db: &mut PgConnection, at: Timestamp, event: &Event) -> Result<()> {
     let (project, server) = event.audience();
     let id = sqlx::query_scalar!(

@@ -168,12 +168,18 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// `character_not_in_repertoire`, PostgreSQL documentation, appendix A: only NUL is valid UTF-8 and no text to Postgres.
+const NOT_TEXT: &str = "22021";
+
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match error {
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => {
                 Self::unavailable("database.unavailable", "the database does not answer; try again shortly")
                     .caused_by(error)
+            }
+            sqlx::Error::Database(error) if error.code().as_deref() == Some(NOT_TEXT) => {
+                Self::invalid_field("body", "text cannot contain the NUL character")
             }
             other => Self::internal("a statement failed", other),
         }

@@ -38,6 +38,11 @@ impl Lifecycle {
         self.stop.cancelled().await;
     }
 
+    /// Begins shutdown: asks every task to stop, and does not wait.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
     pub fn is_stopping(&self) -> bool {
         self.stop.is_cancelled()
     }

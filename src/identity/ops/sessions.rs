@@ -252,6 +252,13 @@ pub async fn authenticate(services: &Services, access: &str, visitor: &Visitor<'
     Ok(CurrentUser { user: live.user, session, authority: live.authority, author })
 }
 
+/// What the user of a session may do now; `None` when the session has ended. For streams, which outlive their request.
+pub async fn authority(services: &Services, session: SessionId, user: UserId) -> Result<Option<Authority>> {
+    let mut db = services.db.acquire().await?;
+    let live = store::live_session(&mut db, session, user, services.clock.now()).await?;
+    Ok(live.map(|live| live.authority))
+}
+
 /// The session that a token names, even if the token has expired: for signing out.
 pub fn session_of(services: &Services, access: &str) -> Option<SessionId> {
     match services.signer.verify(access, services.clock.now()) {
