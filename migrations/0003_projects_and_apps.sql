@@ -23,12 +23,16 @@ create table apps (
     project_id        uuid        not null constraint apps_project_id_fkey references projects (id),
     server_id         uuid        not null constraint apps_server_id_fkey references servers (id),
     cd_path           text        not null constraint apps_cd_path_length check (octet_length(cd_path) between 1 and 500),
+    -- The folder without symbolic links, as the host resolves it: compose may label containers with either.
+    real_path         text,
     app_url           text                 constraint apps_app_url_length check (char_length(app_url) <= 2000),
     auto_stop_timeout integer     not null default 0 constraint apps_auto_stop_timeout_range check (auto_stop_timeout between 0 and 525600),
     status            text        not null default 'unknown'
         constraint apps_status_known check (status in ('stopped', 'starting', 'running', 'stopping', 'degraded', 'error', 'unknown')),
     status_reason     text,
     status_at         timestamptz,
+    -- Goes up with every write of the state: a probe that began before the last one does not overwrite it.
+    reading           bigint      not null default 0,
     services_running  integer     not null default 0,
     services_total    integer     not null default 0,
     started_at        timestamptz,

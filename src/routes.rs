@@ -17,7 +17,10 @@ use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
 
 pub use document::{UndeclaredRoutes, check};
 
-use crate::{identity, metrics, platform::Error, services::Services, web::rate_limit::Limiter};
+use crate::{
+    apps, identity, metrics, operations, platform::Error, projects, servers, services::Services,
+    web::rate_limit::Limiter,
+};
 
 /// The only calls under `/api` that need no session, as method and path below `BASE_PATH`.
 pub const PUBLIC: [(&str, &str); 5] = [
@@ -53,6 +56,14 @@ fn mount(config: &mut ServiceConfig) {
     let api = scope::scope("/api")
         .service(scope::scope("/auth").configure(identity::http::configure))
         .service(scope::scope("/users").configure(identity::http::configure_users))
+        .service(scope::scope("/servers").configure(servers::http::configure))
+        .service(scope::scope("/projects").configure(projects::http::configure))
+        .service(scope::scope("/apps").configure(apps::http::configure))
+        .service(
+            scope::scope("/operations")
+                .configure(operations::http::configure)
+                .configure(apps::http::configure_operations),
+        )
         .default_service(web::to(no_such_route))
         .wrap(from_fn(authenticate));
     config.service(api).configure(metrics::http::configure);

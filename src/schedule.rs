@@ -15,8 +15,9 @@ use std::{
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
 use crate::{
-    identity,
+    apps, autostop, identity,
     platform::{Result, claim, replica},
+    servers,
     services::Services,
 };
 
@@ -26,6 +27,10 @@ pub async fn start(services: &Services) -> Result<(), JobSchedulerError> {
     let add = async |job: Result<Job, JobSchedulerError>| scheduler.add(job?).await;
 
     add(every(services, "replica", replica::HEARTBEAT_EVERY, Who::EachReplica, heartbeat)).await?;
+    let second = Duration::from_secs(1);
+    add(every(services, "autostop", second, Who::EachReplica, autostop::jobs::stop_due)).await?;
+    add(every(services, "apps", second, Who::EachReplica, apps::jobs::refresh_due)).await?;
+    add(every(services, "servers", second, Who::EachReplica, servers::jobs::probe_due)).await?;
     add(every(services, "sweep", Duration::from_secs(3600), Who::One, sweep)).await?;
 
     scheduler.start().await?;

@@ -11,13 +11,14 @@ use crate::{
     platform::{
         Clock, Lifecycle, config::Config, id::ReplicaId, password::Passwords, token::Signer, vault::Vault,
     },
-    remote::ssh,
+    remote::{docker, ssh},
 };
 
 #[derive(Clone)]
 pub struct Services {
     pub db: PgPool,
     pub ssh: ssh::Engine,
+    pub docker: docker::Engines,
     pub vault: Arc<Vault>,
     pub passwords: Passwords,
     pub signer: Signer,

@@ -13,9 +13,11 @@ use actix_web::{
 use tracing_actix_web::TracingLogger;
 
 use crate::{
+    apps::AppActions,
     identity::{Role, ops::accounts},
     journal::Bus,
     metrics::http::StartedAt,
+    operations,
     platform::{
         Clock, Error, Lifecycle, Secret,
         config::{self, Config},
@@ -25,7 +27,7 @@ use crate::{
         token::{self, Signer},
         vault::{KeyError, Vault},
     },
-    remote::ssh,
+    remote::{docker, ssh},
     routes, schedule,
     services::Services,
     web::{
@@ -76,8 +78,10 @@ impl Engines {
         let database = Database::open(&config.database, &lifecycle).await?;
         database.migrate().await?;
         let db = database.pool().clone();
+        let ssh = ssh::Engine::new(ssh::Limits::default(), lifecycle.clone());
         let services = Services {
-            ssh: ssh::Engine::new(ssh::Limits::default(), lifecycle.clone()),
+            docker: docker::Engines::new(ssh.clone(), lifecycle.clone()),
+            ssh,
             bus: Bus::start(db.clone(), &lifecycle),
             db,
             vault,
@@ -132,6 +136,7 @@ impl Application {
         let address = socket.local_addr().map_err(listen)?;
         add_first_admin(services).await?;
         schedule::start(services).await?;
+        operations::jobs::start(services, Arc::new(AppActions::new(services.clone())));
         let server = serve(services.clone(), document, socket).map_err(listen)?;
         Ok((server, address))
     }

@@ -41,11 +41,10 @@ impl AllowedOrigins {
     }
 }
 
-/// The origin of a URL, in the form that browsers send.
-pub fn origin_of(url: &str) -> Option<String> {
-    let uri: Uri = url.parse().ok()?;
-    let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);
-    Some(format!("{scheme}://{authority}").to_ascii_lowercase())
+/// Whether a text is an address that a browser may be sent to: `http` or `https`, with a host.
+pub fn is_web_address(text: &str) -> bool {
+    let Ok(uri) = text.parse::<Uri>() else { return false };
+    matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
 }
 
 #[cfg(test)]
@@ -87,6 +86,16 @@ mod tests {
             assert!(post(Some(origin)).is_err(), "{origin}");
         }
         assert!(post(None).is_err());
+    }
+
+    #[test]
+    fn an_address_that_a_browser_would_run_is_no_web_address() {
+        assert!(is_web_address("http://192.168.1.100:8080"));
+        assert!(is_web_address("https://app.example/path?x=1"));
+        for bad in ["javascript:alert(1)", "data:text/html,x", "/relative", "ftp://x", "http://", "http:// x"]
+        {
+            assert!(!is_web_address(bad), "{bad}");
+        }
     }
 
     #[test]

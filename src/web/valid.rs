@@ -11,7 +11,7 @@ use std::{
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
-use validator::{Validate, ValidationErrors, ValidationErrorsKind};
+use validator::{Validate, ValidationError, ValidationErrors, ValidationErrorsKind};
 
 use crate::platform::{Error, FieldError, Kind, Result};
 
@@ -153,6 +153,18 @@ fn camel_case(name: &str) -> String {
     })
 }
 
+/// A rule for names: one line, not blank, no white space around it.
+pub fn name(text: &str) -> Result<(), ValidationError> {
+    let fits = text.trim() == text && !text.is_empty() && !text.chars().any(char::is_control);
+    if fits { Ok(()) } else { Err(ValidationError::new("name")) }
+}
+
+/// A rule for longer text: no control characters but line ends and tabs.
+pub fn text(text: &str) -> Result<(), ValidationError> {
+    let fits = |letter: char| !letter.is_control() || matches!(letter, '\n' | '\r' | '\t');
+    if text.chars().all(fits) { Ok(()) } else { Err(ValidationError::new("text")) }
+}
+
 /// Query parameters.
 pub struct Query<T>(pub T);
 
@@ -161,18 +173,34 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
     type Future = Ready<Result<Self>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let parsed = web::Query::<T>::from_query(request.query_string());
-        ready(parsed.map(|query| Self(query.into_inner())).map_err(|error| refuse_query(&error)))
+        ready(parse_query(request.query_string()).map(Self))
     }
 }
 
-fn refuse_query(error: &actix_web::error::QueryPayloadError) -> Error {
-    let text = error.to_string();
-    let missing = text.split("missing field `").nth(1).and_then(|rest| rest.split('`').next());
-    match missing {
-        Some(name) => Error::invalid_field(name, "is required"),
-        None => Error::invalid_field("query", "a parameter has a wrong form"),
+fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T> {
+    let parse = |query: &str| web::Query::<T>::from_query(query).map(web::Query::into_inner);
+    let error = match parse(query) {
+        Ok(parsed) => return Ok(parsed),
+        Err(error) => error.to_string(),
+    };
+    if let Some(name) = missing_field(&error) {
+        return Err(Error::invalid_field(name, "is required"));
     }
+    // The error does not say which parameter it means: each is tried alone.
+    let is_wrong = |pair: &&str| parse(pair).is_err_and(|error| missing_field(&error.to_string()).is_none());
+    let wrong = query.split('&').filter(is_wrong).map(|pair| FieldError {
+        field: pair.split('=').next().unwrap_or_default().to_owned(),
+        message: "has a wrong form".to_owned(),
+    });
+    let fields: Vec<FieldError> = wrong.collect();
+    if fields.is_empty() {
+        return Err(Error::invalid_field("query", "a parameter is given twice"));
+    }
+    Err(Error::invalid(fields))
+}
+
+fn missing_field(error: &str) -> Option<&str> {
+    error.split("missing field `").nth(1)?.split('`').next()
 }
 
 /// A path parameter. What is not even an id names nothing: 404.
@@ -239,6 +267,34 @@ mod tests {
         let fields = refused(r#"{"shortName":"a","inner":{"size":"canary"}}"#);
         assert_eq!(fields, [pair("inner.size", "expected u32")]);
         assert_eq!(refused("[]")[0].0, "body");
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Filter {
+        size: Option<u32>,
+        before: Option<i64>,
+    }
+
+    #[test]
+    fn every_wrong_query_parameter_is_named() {
+        let names = |query| {
+            let error = parse_query::<Filter>(query).unwrap_err();
+            error.fields().iter().map(|field| field.field.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(names("size=x&other=1"), ["size"]);
+        assert_eq!(names("size=-1&before=y"), ["size", "before"]);
+        assert_eq!(names("size=1&size=2"), ["query"]);
+        let filter = parse_query::<Filter>("size=1&other=x").unwrap();
+        assert_eq!((filter.size, filter.before), (Some(1), None));
+    }
+
+    #[test]
+    fn names_are_one_line_and_texts_have_no_control_characters() {
+        assert!(name("Größe 2").is_ok() && text("one\n\ttwo").is_ok());
+        for bad in ["", " ", " a", "a\n", "a\0b", "a\u{1b}[1m"] {
+            assert!(name(bad).is_err(), "{bad:?}");
+        }
+        assert!(text("a\0").is_err() && text("\u{1b}[1m").is_err());
     }
 
     #[test]

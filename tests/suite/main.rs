@@ -1,5 +1,15 @@
-//! One binary, one file per capability.
+//! Quaymaster through its public doors, on the real parts it works with: one binary, one file per capability.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "here a panic is the verdict, in helpers as well"
+)]
 
 mod architecture;
 mod database;
+mod docker;
+mod docker_over_ssh;
 mod support;

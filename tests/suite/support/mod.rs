@@ -1,21 +1,26 @@
-//! What the tests share.
+//! The real parts that tests run on, and waiting for them.
+
+pub mod docker;
+pub mod docker_host;
 
 use std::{future::Future, time::Duration};
 
-use tokio::time::{Instant, sleep};
+/// How often a condition is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(25);
 
-/// Waits until `condition` gives something, for at most `within`; `what` says what was waited for.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(
-    what: &str,
-    within: Duration,
-    mut condition: impl FnMut() -> F,
-) -> T {
-    let deadline = Instant::now() + within;
-    loop {
-        if let Some(value) = condition().await {
-            return value;
+/// Asks until the answer is `Some`; fails naming `what` when `limit` has passed.
+pub async fn eventually<T, F>(what: &str, limit: Duration, mut ask: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    let asking = async {
+        loop {
+            look.tick().await;
+            if let Some(answer) = ask().await {
+                return answer;
+            }
         }
-        assert!(Instant::now() < deadline, "{what}: not within {within:?}");
-        sleep(Duration::from_millis(10)).await;
-    }
+    };
+    tokio::time::timeout(limit, asking).await.unwrap_or_else(|_| panic!("not within {limit:?}: {what}"))
 }
