@@ -6,7 +6,7 @@ use quaymaster::remote::ssh::{
 use uuid::Uuid;
 
 use super::{engine, run, script, text};
-use crate::support::{PATIENCE, until, sshd::Sshd};
+use crate::support::{PATIENCE, sshd::Sshd, until};
 
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -193,8 +193,7 @@ async fn a_group_is_not_taken_for_another_that_has_its_number() {
     assert!(!engine.is_alive(&target, other).await.unwrap());
     assert!(engine.is_alive(&target, group).await.unwrap());
     assert_eq!(engine.signal(&target, group, Signal::Kill).await.unwrap(), Life::Alive);
-    until(PATIENCE, "the command ends", || async { !engine.is_alive(&target, group).await.unwrap() })
-        .await;
+    until(PATIENCE, "the command ends", || async { !engine.is_alive(&target, group).await.unwrap() }).await;
 }
 
 #[tokio::test]

@@ -10,9 +10,10 @@ use quaymaster::{
 
 use super::hasty;
 use crate::support::{
-    PATIENCE, until,
+    PATIENCE,
     hostile::{Habit, Hostile},
     sshd::{Settings, Sshd},
+    until,
 };
 
 /// Far above the sum of the hasty limits, far below for ever.
@@ -136,8 +137,7 @@ async fn a_command_behind_start_up_files_that_hang_does_not_begin_when_nobody_wa
     std::fs::write(sshd.path("go"), "").unwrap();
     // The next command waits for the first one's session to be closed in the end.
     engine.forget(target.host);
-    until(PATIENCE, "the first shell has ended", || async { sshd.connection_processes().is_empty() })
-        .await;
+    until(PATIENCE, "the first shell has ended", || async { sshd.connection_processes().is_empty() }).await;
     assert!(!begun.exists());
     // The check can fail: with somebody waiting it begins.
     super::run(&engine, &target, &touch).await.unwrap();

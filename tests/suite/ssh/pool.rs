@@ -8,8 +8,9 @@ use quaymaster::{
 
 use super::{engine, run, script, text};
 use crate::support::{
-    PATIENCE, until,
+    PATIENCE,
     sshd::{Settings, Sshd, free_port},
+    until,
 };
 
 const ACCEPTED: &str = "Accepted publickey";

@@ -11,8 +11,9 @@ use tokio::{
 
 use super::{engine, run, script};
 use crate::support::{
-    PATIENCE, until,
+    PATIENCE,
     sshd::{Settings, Sshd},
+    until,
 };
 
 /// A socket that sends back what it gets.

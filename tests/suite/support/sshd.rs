@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tokio::process::Child;
 use uuid::Uuid;
 
-use super::{PATIENCE, until, tool};
+use super::{PATIENCE, tool, until};
 
 /// The system account that tests log in to; made on first use and left there. Not root: its start-up files are whatever
 /// the machine's owner made of them, and may hang.
