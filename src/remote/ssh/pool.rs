@@ -188,9 +188,7 @@ impl Pool {
         state.note(opened.as_ref().err());
         let shared = Arc::new(Shared::new(opened?, 1));
         drop(state);
-        let mut lease = Lease::new(shared, host, None);
-        lease._own = Some(own);
-        Ok(lease)
+        Ok(Lease::new(shared, host, None, Some(own)))
     }
 
     /// Drops what is kept for a host. Channels in use end in their own time.
@@ -248,10 +246,10 @@ impl Pool {
         entry.connections.retain(|shared| !shared.connection.handle.is_closed());
         for shared in &entry.connections {
             match need {
-                Need::Stream => return Ok(Next::Use(Lease::new(shared.clone(), host.clone(), None))),
+                Need::Stream => return Ok(Next::Use(Lease::new(shared.clone(), host.clone(), None, None))),
                 Need::Session => {
                     if let Ok(permit) = shared.sessions.clone().try_acquire_owned() {
-                        return Ok(Next::Use(Lease::new(shared.clone(), host.clone(), Some(permit))));
+                        return Ok(Next::Use(Lease::new(shared.clone(), host.clone(), Some(permit), None)));
                     }
                 }
             }
@@ -363,9 +361,14 @@ impl Shared {
 }
 
 impl Lease {
-    fn new(shared: Arc<Shared>, host: Arc<Host>, session: Option<OwnedSemaphorePermit>) -> Self {
+    fn new(
+        shared: Arc<Shared>,
+        host: Arc<Host>,
+        session: Option<OwnedSemaphorePermit>,
+        own: Option<OwnedSemaphorePermit>,
+    ) -> Self {
         lock(&shared.usage).leases += 1;
-        Self { shared, host, session, given: false, _own: None }
+        Self { shared, host, session, given: false, _own: own }
     }
 
     pub fn connection(&self) -> &Connection {

@@ -74,10 +74,8 @@ async fn fixtures() -> Vec<(String, Made)> {
         for form in ["OPENSSH", "PKCS8", "PEM"] {
             for passphrase in ["", PASSPHRASE] {
                 let made = match (kind, form, passphrase) {
-                    // There is no such thing: OpenSSH writes its own form instead.
-                    ("ed25519", "PEM", _) => continue,
-                    // OpenSSL's old encryption of EC keys is not supported, and said so: see below.
-                    ("ecdsa", "PEM", PASSPHRASE) => continue,
+                    // Ed25519 has no such form; OpenSSL's old encryption of EC keys is not supported, see below.
+                    ("ed25519", "PEM", _) | ("ecdsa", "PEM", PASSPHRASE) => continue,
                     ("ed25519", "PKCS8", _) => ed25519_pkcs8(passphrase).await,
                     _ => make(kind, bits, form, passphrase).await,
                 };

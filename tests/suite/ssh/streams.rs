@@ -94,7 +94,7 @@ async fn a_command_is_spoken_to_over_its_stdin_and_stdout() {
     let engine = engine();
     let command = script("echo early; exec cat");
     let mut stream = engine.open_command(&sshd.target().await, &command, Sharing::Shared).await.unwrap();
-    stream.write_all(&[7; 300_000]).await.unwrap();
+    stream.write_all(&vec![7; 300_000]).await.unwrap();
     stream.shutdown().await.unwrap();
     let mut got = Vec::new();
     stream.read_to_end(&mut got).await.unwrap();
