@@ -1,0 +1,94 @@
+import { ArrowDown, ArrowUp } from 'lucide-react'
+import type { CSSProperties, ReactNode } from 'react'
+import { cn } from '@/lib/cn'
+
+export type Column<Row> = {
+  id: string
+  header: ReactNode
+  cell: (row: Row) => ReactNode
+  /** A grid track: `8rem`, `minmax(0, 2fr)`. */
+  width: string
+  /** Hidden on narrower screens than this. */
+  from?: 'md' | 'lg'
+  align?: 'end'
+  sortable?: boolean
+}
+
+export type Sort = { by: string; down: boolean }
+
+type Props<Row> = {
+  label: string
+  columns: Column<Row>[]
+  rows: Row[]
+  rowKey: (row: Row) => string
+  sort?: Sort
+  onSort?: (sort: Sort) => void
+}
+
+const HIDDEN = { md: 'max-md:hidden', lg: 'max-[72rem]:hidden' } as const
+
+/** Dense rows on one grid. A link in the first cell may cover its row: `after:absolute after:inset-0`. */
+export function DataTable<Row>({ label, columns, rows, rowKey, sort, onSort }: Props<Row>) {
+  const tracks = (shown: (column: Column<Row>) => boolean) =>
+    columns
+      .filter(shown)
+      .map((column) => column.width)
+      .join(' ')
+  const style = {
+    '--cols': tracks(() => true),
+    '--cols-md': tracks((column) => column.from !== 'lg'),
+    '--cols-sm': tracks((column) => column.from === undefined),
+  } as CSSProperties
+  return (
+    <div role="table" aria-label={label} aria-rowcount={rows.length + 1} style={style}>
+      <div role="row" className="grid-row h-9 gap-x-4 border-line border-b px-4">
+        {columns.map((column) => (
+          <HeaderCell key={column.id} column={column} sort={sort} onSort={onSort} />
+        ))}
+      </div>
+      {rows.map((row) => (
+        <div
+          key={rowKey(row)}
+          role="row"
+          className="grid-row row-lazy relative min-h-11 gap-x-4 border-line border-b px-4 py-1.5 last:border-0 hover:bg-hover"
+        >
+          {columns.map((column) => (
+            <div
+              key={column.id}
+              role="cell"
+              className={cn('min-w-0', column.align && 'justify-self-end text-right', column.from && HIDDEN[column.from])}
+            >
+              {column.cell(row)}
+            </div>
+          ))}
+        </div>
+      ))}
+    </div>
+  )
+}
+
+type HeaderProps<Row> = { column: Column<Row>; sort?: Sort; onSort?: (sort: Sort) => void }
+
+function HeaderCell<Row>({ column, sort, onSort }: HeaderProps<Row>) {
+  const active = sort?.by === column.id
+  const className = cn('label-caps min-w-0 truncate', column.align && 'text-right', column.from && HIDDEN[column.from])
+  if (!column.sortable || !onSort)
+    return (
+      <div role="columnheader" className={className}>
+        {column.header}
+      </div>
+    )
+  const Arrow = sort?.down ? ArrowDown : ArrowUp
+  return (
+    <div role="columnheader" aria-sort={active ? (sort.down ? 'descending' : 'ascending') : 'none'} className={className}>
+      <button
+        type="button"
+        className="inline-flex items-center gap-1 rounded hover:text-ink"
+        onClick={() => onSort({ by: column.id, down: active ? !sort.down : false })}
+      >
+        {column.header}
+        <Arrow className={cn('size-3', !active && 'opacity-0')} aria-hidden />
+      </button>
+    </div>
+  )
+}
