@@ -21,7 +21,17 @@ export default defineConfig({
     target: ['chrome123', 'firefox121', 'safari17.5'],
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    reportCompressedSize: true,
+    rolldownOptions: {
+      output: {
+        // What most pages share comes in one piece; each page is one more.
+        codeSplitting: {
+          groups: [
+            { name: 'vendor', test: /node_modules/ },
+            { name: 'shared', test: /src\/(api|components|lib|live)\// },
+          ],
+        },
+      },
+    },
   },
   server: {
     proxy: {

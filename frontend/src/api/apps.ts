@@ -50,7 +50,9 @@ export function useDeleteApp(id: string) {
 /** Changes one app wherever it is cached. */
 export function patchApp(queryClient: QueryClient, id: string, change: Partial<App>): void {
   queryClient.setQueryData<App>(keys.app(id), (app) => app && { ...app, ...change })
-  queryClient.setQueryData<App[]>(keys.apps, (apps) => apps?.map((app) => (app.id === id ? { ...app, ...change } : app)))
+  queryClient.setQueryData<App[]>(keys.apps, (apps) =>
+    apps?.map((app) => (app.id === id ? { ...app, ...change } : app)),
+  )
 }
 
 const GOING: Record<Action, AppState | null> = { start: 'starting', stop: 'stopping', restart: 'starting', pull: null }

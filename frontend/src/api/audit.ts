@@ -15,7 +15,7 @@ export const auditQuery = (filter: AuditFilter) =>
   infiniteQueryOptions({
     queryKey: keys.audit(filter),
     initialPageParam: undefined as string | undefined,
-    getNextPageParam: (page) => page.nextCursor ?? undefined,
     queryFn: ({ pageParam, signal }) =>
       unwrap(client.GET('/api/audit-logs', { params: { query: { ...filter, cursor: pageParam } }, signal })),
+    getNextPageParam: (page) => page.nextCursor ?? undefined,
   })

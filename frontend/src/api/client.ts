@@ -23,6 +23,7 @@ export async function unwrap<T>(call: Promise<Answer<T>>): Promise<T> {
     throw new ApiProblem(0, {})
   }
   const { response, error } = answer
-  if (!response.ok) throw new ApiProblem(response.status, isProblemBody(error) ? error : {}, response.headers.get('x-request-id'))
+  if (!response.ok)
+    throw new ApiProblem(response.status, isProblemBody(error) ? error : {}, response.headers.get('x-request-id'))
   return answer.data as T
 }

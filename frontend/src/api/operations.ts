@@ -11,9 +11,9 @@ export const operationsQuery = (filter: OperationFilter, limit = PAGE) =>
   infiniteQueryOptions({
     queryKey: keys.operationList({ ...filter, limit }),
     initialPageParam: undefined as string | undefined,
-    getNextPageParam: (page) => page.nextCursor ?? undefined,
     queryFn: ({ pageParam, signal }) =>
       unwrap(client.GET('/api/operations', { params: { query: { ...filter, limit, cursor: pageParam } }, signal })),
+    getNextPageParam: (page) => page.nextCursor ?? undefined,
   })
 
 export const operationQuery = (id: string) =>

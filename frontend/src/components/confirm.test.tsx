@@ -21,7 +21,9 @@ it('closes when the work is done', async () => {
 })
 
 it('stays and says why when the server refuses', async () => {
-  await show(() => Promise.reject(new ApiProblem(409, { detail: 'It has 3 apps.', code: 'server.has_apps', requestId: 'r-9' })))
+  await show(() =>
+    Promise.reject(new ApiProblem(409, { detail: 'It has 3 apps.', code: 'server.has_apps', requestId: 'r-9' })),
+  )
   await userEvent.click(screen.getByRole('button', { name: 'Yes, delete' }))
   expect(await screen.findByRole('alert')).toHaveTextContent('It has 3 apps.')
   expect(screen.getByRole('alert')).toHaveTextContent('server.has_apps · request r-9')

@@ -1,7 +1,7 @@
 import { Check, CopyIcon } from 'lucide-react'
 import { useState } from 'react'
-import { toast } from './ui/toast'
 import { Button } from './ui/button'
+import { toast } from './ui/toast'
 
 const SHOWN_MS = 1_500
 
@@ -17,7 +17,15 @@ async function copyText(text: string): Promise<void> {
   if (!done) throw new Error('the browser refused')
 }
 
-export function Copy({ text, label = 'Copy', withLabel }: { text: string | (() => string); label?: string; withLabel?: boolean }) {
+export function Copy({
+  text,
+  label = 'Copy',
+  withLabel,
+}: {
+  text: string | (() => string)
+  label?: string
+  withLabel?: boolean
+}) {
   const [done, setDone] = useState(false)
   const copy = async () => {
     try {

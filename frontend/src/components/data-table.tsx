@@ -27,7 +27,10 @@ type Props<Row> = {
 
 const HIDDEN = { md: 'max-md:hidden', lg: 'max-[72rem]:hidden' } as const
 
-/** Dense rows on one grid. A link in the first cell may cover its row: `after:absolute after:inset-0`. */
+/**
+ * Dense rows on one grid: a real table cannot leave out the layout of rows that are off screen, so the roles are said.
+ * A link in the first cell may cover its row: `after:absolute after:inset-0`.
+ */
 export function DataTable<Row>({ label, columns, rows, rowKey, sort, onSort }: Props<Row>) {
   const tracks = (shown: (column: Column<Row>) => boolean) =>
     columns
@@ -56,7 +59,11 @@ export function DataTable<Row>({ label, columns, rows, rowKey, sort, onSort }: P
             <div
               key={column.id}
               role="cell"
-              className={cn('min-w-0', column.align && 'justify-self-end text-right', column.from && HIDDEN[column.from])}
+              className={cn(
+                'min-w-0',
+                column.align && 'justify-self-end text-right',
+                column.from && HIDDEN[column.from],
+              )}
             >
               {column.cell(row)}
             </div>
@@ -80,7 +87,11 @@ function HeaderCell<Row>({ column, sort, onSort }: HeaderProps<Row>) {
     )
   const Arrow = sort?.down ? ArrowDown : ArrowUp
   return (
-    <div role="columnheader" aria-sort={active ? (sort.down ? 'descending' : 'ascending') : 'none'} className={className}>
+    <div
+      role="columnheader"
+      aria-sort={active ? (sort.down ? 'descending' : 'ascending') : 'none'}
+      className={className}
+    >
       <button
         type="button"
         className="inline-flex items-center gap-1 rounded hover:text-ink"

@@ -6,7 +6,9 @@ import { ErrorState } from './error-state'
 
 it('shows the code and the request id, and asks again', async () => {
   const retry = vi.fn()
-  render(<ErrorState error={new ApiProblem(500, { detail: 'No.', code: 'internal', requestId: 'r-1' })} onRetry={retry} />)
+  render(
+    <ErrorState error={new ApiProblem(500, { detail: 'No.', code: 'internal', requestId: 'r-1' })} onRetry={retry} />,
+  )
   expect(screen.getByRole('alert')).toHaveTextContent('internal · request r-1')
   await userEvent.click(screen.getByRole('button', { name: 'Try again' }))
   expect(retry).toHaveBeenCalledOnce()

@@ -11,7 +11,15 @@ function face(status: number) {
 }
 
 /** In place of what could not be loaded: what is wrong, under which id it was logged, and another try. */
-export function ErrorState({ error, onRetry, className }: { error: unknown; onRetry?: () => void; className?: string }) {
+export function ErrorState({
+  error,
+  onRetry,
+  className,
+}: {
+  error: unknown
+  onRetry?: () => void
+  className?: string
+}) {
   const problem = asProblem(error)
   const { icon: Icon, title } = face(problem.status)
   const detail = problem.status === 404 ? 'It does not exist, or it is not yours to see.' : problem.message

@@ -1,9 +1,8 @@
-import type { UseQueryResult } from '@tanstack/react-query'
 import type { ReactNode } from 'react'
 import { ErrorState } from './error-state'
 import { SkeletonRows } from './skeleton'
 
-type Shown<T> = Pick<UseQueryResult<T>, 'data' | 'error' | 'refetch'>
+type Shown<T> = { data: T | undefined; error: unknown; refetch: () => unknown }
 
 type Props<T> = { query: Shown<T>; skeleton?: ReactNode; children: (data: T) => ReactNode }
 

@@ -5,7 +5,11 @@ import { Age, Elapsed } from './age'
 import { type Column, DataTable } from './data-table'
 import { StatusBadge } from './status-badge'
 
-type Props = { operations: Operation[]; names: { app: (id: string) => string; server: (id: string) => string }; ofOneApp?: boolean }
+type Props = {
+  operations: Operation[]
+  names: { app: (id: string) => string; server: (id: string) => string }
+  ofOneApp?: boolean
+}
 
 /** Operations, newest first, as the server gives them. */
 export function OperationsTable({ operations, names, ofOneApp }: Props) {

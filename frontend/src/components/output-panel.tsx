@@ -24,10 +24,22 @@ export function OutputPanel({ url, title, aside, empty = 'No output.', onEnd, ta
   const tools = (
     <>
       {aside}
-      <Button variant="ghost" size="icon" aria-pressed={wrap} aria-label="Wrap long lines" onClick={() => setWrap(!wrap)}>
+      <Button
+        variant="ghost"
+        size="icon"
+        aria-pressed={wrap}
+        aria-label="Wrap long lines"
+        onClick={() => setWrap(!wrap)}
+      >
         <WrapText className={cn(wrap && 'text-accent')} />
       </Button>
-      <Button variant="ghost" size="icon" aria-pressed={follow} aria-label="Follow the end" onClick={() => setFollow(!follow)}>
+      <Button
+        variant="ghost"
+        size="icon"
+        aria-pressed={follow}
+        aria-label="Follow the end"
+        onClick={() => setFollow(!follow)}
+      >
         <ArrowDownToLine className={cn(follow && 'text-accent')} />
       </Button>
       <Copy text={() => follower.text()} label="Copy output" />
@@ -101,7 +113,8 @@ const LineView = memo(function LineView({ line }: { line: Line }) {
 function Phase({ state, empty }: { state: FollowState; empty: string }) {
   const { phase, lines, status } = state
   if (phase === 'refused') {
-    const why = status === 403 ? 'You may not read this.' : status === 404 ? 'There is no output.' : `Refused (${status}).`
+    const why =
+      status === 403 ? 'You may not read this.' : status === 404 ? 'There is no output.' : `Refused (${status}).`
     return <p className="text-ink-3">{why}</p>
   }
   if (phase === 'waiting') return <p className="text-warn">The line is cut. Trying again…</p>

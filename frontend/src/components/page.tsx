@@ -40,7 +40,17 @@ export function Page({ title, crumbs = [], lead, actions, children }: Props) {
 }
 
 /** A framed part of a page. */
-export function Panel({ title, aside, children, className }: { title?: ReactNode; aside?: ReactNode; children: ReactNode; className?: string }) {
+export function Panel({
+  title,
+  aside,
+  children,
+  className,
+}: {
+  title?: ReactNode
+  aside?: ReactNode
+  children: ReactNode
+  className?: string
+}) {
   return (
     <section className={cn('min-w-0 overflow-hidden rounded-lg border border-line bg-surface', className)}>
       {title && (

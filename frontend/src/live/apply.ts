@@ -44,14 +44,9 @@ export class EventApplier {
   }
 
   apply(event: LiveEvent): void {
-    switch (event.kind) {
-      case 'server.status':
-        return this.server(event)
-      case 'app.status':
-        return this.app(event)
-      case 'operation.state':
-        return this.operation(event)
-    }
+    if (event.kind === 'server.status') this.server(event)
+    else if (event.kind === 'app.status') this.app(event)
+    else this.operation(event)
   }
 
   /** Events were missed: everything on the page is asked for again. */

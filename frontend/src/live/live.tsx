@@ -25,7 +25,8 @@ export function LiveProvider({ children, onOwnFailure }: Props) {
         if (!event) return
         applier.apply(event)
         if (event.kind !== 'operation.state' || event.state === 'queued' || event.state === 'running') return
-        if (takeOwnOperation(event.operationId) && event.state !== 'succeeded') onOwnFailure(event.operationId, event.state)
+        if (takeOwnOperation(event.operationId) && event.state !== 'succeeded')
+          onOwnFailure(event.operationId, event.state)
       },
     })
   })

@@ -4,9 +4,23 @@ import { flag, oneOf, text } from './search'
 
 const getParentRoute = () => appShellRoute
 type Search = Record<string, unknown>
+type AppState = (typeof APP_STATES)[number]
+type OperationState = (typeof OPERATION_STATES)[number]
 
 export const APP_STATES = ['running', 'starting', 'stopping', 'stopped', 'degraded', 'error', 'unknown'] as const
 export const OPERATION_STATES = ['queued', 'running', 'succeeded', 'failed', 'cancelled', 'lost'] as const
+export const APP_SORTS = ['name', 'status', 'stop'] as const
+
+type AppsSearch = {
+  q?: string
+  project?: string
+  server?: string
+  status?: AppState
+  sort?: (typeof APP_SORTS)[number]
+  down?: true
+}
+type OperationsSearch = { app?: string; server?: string; state?: OperationState }
+type AuditSearch = { user?: string; action?: string; type?: string; resource?: string; from?: string; to?: string }
 
 export const overviewRoute = createRoute({
   getParentRoute,
@@ -17,12 +31,12 @@ export const overviewRoute = createRoute({
 export const appsRoute = createRoute({
   getParentRoute,
   path: '/apps',
-  validateSearch: (search: Search) => ({
+  validateSearch: (search: Search): AppsSearch => ({
     q: text(search.q),
     project: text(search.project),
     server: text(search.server),
     status: oneOf(search.status, APP_STATES),
-    sort: oneOf(search.sort, ['name', 'status', 'stop'] as const),
+    sort: oneOf(search.sort, APP_SORTS),
     down: flag(search.down),
   }),
   component: lazyRouteComponent(() => import('@/features/apps/apps-page'), 'AppsPage'),
@@ -37,7 +51,7 @@ export const appRoute = createRoute({
 export const serversRoute = createRoute({
   getParentRoute,
   path: '/servers',
-  validateSearch: (search: Search) => ({ add: flag(search.add) }),
+  validateSearch: (search: Search): { add?: true } => ({ add: flag(search.add) }),
   component: lazyRouteComponent(() => import('@/features/servers/servers-page'), 'ServersPage'),
 })
 
@@ -62,7 +76,7 @@ export const projectRoute = createRoute({
 export const operationsRoute = createRoute({
   getParentRoute,
   path: '/operations',
-  validateSearch: (search: Search) => ({
+  validateSearch: (search: Search): OperationsSearch => ({
     app: text(search.app),
     server: text(search.server),
     state: oneOf(search.state, OPERATION_STATES),
@@ -79,7 +93,7 @@ export const operationRoute = createRoute({
 export const auditRoute = createRoute({
   getParentRoute,
   path: '/audit',
-  validateSearch: (search: Search) => ({
+  validateSearch: (search: Search): AuditSearch => ({
     user: text(search.user),
     action: text(search.action),
     type: text(search.type),

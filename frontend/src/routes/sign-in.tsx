@@ -6,7 +6,7 @@ import { text } from './search'
 export const signInRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: '/sign-in',
-  validateSearch: (search: Record<string, unknown>) => ({ next: text(search.next) }),
+  validateSearch: (search: Record<string, unknown>): { next?: string } => ({ next: text(search.next) }),
   beforeLoad: async ({ context }) => {
     const user = await context.queryClient.ensureQueryData(sessionQuery).catch(() => null)
     if (user) throw redirect({ to: '/' })

@@ -40,7 +40,13 @@ export function Button({ variant = 'secondary', size = 'md', pending, asChild, c
       </Slot.Root>
     )
   return (
-    <button type="button" className={classes} aria-busy={pending || undefined} {...rest} disabled={pending || rest.disabled}>
+    <button
+      type="button"
+      className={classes}
+      aria-busy={pending || undefined}
+      {...rest}
+      disabled={pending || rest.disabled}
+    >
       {pending ? <Pending>{children}</Pending> : children}
     </button>
   )

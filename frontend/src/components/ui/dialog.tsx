@@ -48,12 +48,16 @@ export function Dialog({ open, onOpenChange, title, description, wide, children 
 }
 
 export function DialogBody({ children, className }: { children: ReactNode; className?: string }) {
-  return <div className={cn('grid min-h-0 content-start gap-4 overflow-y-auto px-5 pt-1 pb-5', className)}>{children}</div>
+  return (
+    <div className={cn('grid min-h-0 content-start gap-4 overflow-y-auto px-5 pt-1 pb-5', className)}>{children}</div>
+  )
 }
 
 export function DialogFooter({ children }: { children: ReactNode }) {
   return (
-    <footer className="flex flex-wrap items-center justify-end gap-2 border-line border-t bg-sunken/50 px-5 py-3">{children}</footer>
+    <footer className="flex flex-wrap items-center justify-end gap-2 border-line border-t bg-sunken/50 px-5 py-3">
+      {children}
+    </footer>
   )
 }
 

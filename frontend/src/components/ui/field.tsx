@@ -29,7 +29,9 @@ export function Field({ label, hint, error, className, children }: FieldProps) {
 
 function useControl() {
   const field = useContext(FieldContext)
-  return field ? { id: field.id, 'aria-describedby': field.describedBy, 'aria-invalid': field.invalid || undefined } : {}
+  return field
+    ? { id: field.id, 'aria-describedby': field.describedBy, 'aria-invalid': field.invalid || undefined }
+    : {}
 }
 
 const CONTROL = cn(
@@ -39,7 +41,14 @@ const CONTROL = cn(
 )
 
 export function Input({ className, ...rest }: ComponentProps<'input'>) {
-  return <input {...useControl()} autoComplete="off" {...rest} className={cn(CONTROL, 'h-8 pointer-coarse:h-9', className)} />
+  return (
+    <input
+      {...useControl()}
+      autoComplete="off"
+      {...rest}
+      className={cn(CONTROL, 'h-8 pointer-coarse:h-9', className)}
+    />
+  )
 }
 
 export function Textarea({ className, ...rest }: ComponentProps<'textarea'>) {

@@ -28,7 +28,11 @@ const ITEM = cn(
   'data-highlighted:bg-hover data-disabled:opacity-45 [&_svg]:size-3.5 [&_svg]:text-ink-3',
 )
 
-export function MenuItem({ danger, className, ...rest }: ComponentProps<typeof DropdownMenu.Item> & { danger?: boolean }) {
+export function MenuItem({
+  danger,
+  className,
+  ...rest
+}: ComponentProps<typeof DropdownMenu.Item> & { danger?: boolean }) {
   return <DropdownMenu.Item className={cn(ITEM, danger && 'text-bad [&_svg]:text-bad', className)} {...rest} />
 }
 
@@ -40,13 +44,22 @@ export function MenuLabel({ children }: { children: ReactNode }) {
   return <DropdownMenu.Label className="label-caps px-2 pt-1.5 pb-1">{children}</DropdownMenu.Label>
 }
 
-type RadioProps<T extends string> = { value: T; onChange: (value: T) => void; options: { value: T; label: ReactNode }[] }
+type RadioProps<T extends string> = {
+  value: T
+  onChange: (value: T) => void
+  options: { value: T; label: ReactNode }[]
+}
 
 export function MenuRadio<T extends string>({ value, onChange, options }: RadioProps<T>) {
   return (
     <DropdownMenu.RadioGroup value={value} onValueChange={(next) => onChange(next as T)}>
       {options.map((option) => (
-        <DropdownMenu.RadioItem key={option.value} value={option.value} className={ITEM} onSelect={(e) => e.preventDefault()}>
+        <DropdownMenu.RadioItem
+          key={option.value}
+          value={option.value}
+          className={ITEM}
+          onSelect={(e) => e.preventDefault()}
+        >
           {option.label}
           <DropdownMenu.ItemIndicator className="ml-auto size-1.5 rounded-full bg-accent" />
         </DropdownMenu.RadioItem>

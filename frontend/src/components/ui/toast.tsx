@@ -3,7 +3,14 @@ import { type ReactNode, useSyncExternalStore } from 'react'
 import { asProblem } from '@/api/problem'
 import { Button } from './button'
 
-type Toast = { id: number; tone: 'good' | 'bad'; title: string; detail?: string; requestId?: string | null; action?: ReactNode }
+type Toast = {
+  id: number
+  tone: 'good' | 'bad'
+  title: string
+  detail?: string
+  requestId?: string | null
+  action?: ReactNode
+}
 
 const GOOD_MS = 4_000
 const MAX_TOASTS = 4
@@ -69,7 +76,13 @@ export function Toaster() {
             {each.requestId && <p className="mt-1 truncate font-mono text-ink-3 text-xs">request {each.requestId}</p>}
             {each.action && <div className="mt-2">{each.action}</div>}
           </div>
-          <Button variant="ghost" size="icon" className="-mt-1 -mr-1" aria-label="Dismiss" onClick={() => dismiss(each.id)}>
+          <Button
+            variant="ghost"
+            size="icon"
+            className="-mt-1 -mr-1"
+            aria-label="Dismiss"
+            onClick={() => dismiss(each.id)}
+          >
             <X />
           </Button>
         </div>

@@ -50,10 +50,20 @@ function PasswordForm({ onDone }: { onDone: () => void }) {
       }
     >
       <Field label="Current password" error={fields.currentPassword}>
-        <Input type="password" autoComplete="current-password" value={currentPassword} onChange={(e) => setCurrent(e.target.value)} />
+        <Input
+          type="password"
+          autoComplete="current-password"
+          value={currentPassword}
+          onChange={(e) => setCurrent(e.target.value)}
+        />
       </Field>
       <Field label="New password" error={fields.newPassword}>
-        <Input type="password" autoComplete="new-password" value={newPassword} onChange={(e) => setNew(e.target.value)} />
+        <Input
+          type="password"
+          autoComplete="new-password"
+          value={newPassword}
+          onChange={(e) => setNew(e.target.value)}
+        />
       </Field>
       <Field label="New password again" error={differs ? 'The two are not the same.' : undefined}>
         <Input type="password" autoComplete="new-password" value={again} onChange={(e) => setAgain(e.target.value)} />

@@ -22,16 +22,13 @@ export function Shell() {
     )
   return (
     <LiveProvider onOwnFailure={failed}>
-      <a
-        href="#main"
-        onClick={(event) => {
-          event.preventDefault()
-          document.getElementById('main')?.focus()
-        }}
+      <button
+        type="button"
+        onClick={() => document.getElementById('main')?.focus()}
         className="fixed top-2 left-2 z-60 -translate-y-16 rounded-md bg-raised px-3 py-1.5 shadow-pop focus:translate-y-0"
       >
         Skip to content
-      </a>
+      </button>
       <div className="min-h-dvh md:grid md:grid-cols-[13.5rem_minmax(0,1fr)]">
         <aside className="sticky top-0 hidden h-dvh flex-col border-line border-r bg-sunken/60 md:flex">
           <Brand />

@@ -27,7 +27,10 @@ export function UserMenu() {
       aria-label={`Your menu, ${user.username}`}
       className="flex h-10 w-full items-center gap-2.5 rounded-md px-2 text-left hover:bg-hover"
     >
-      <span aria-hidden className="grid size-6 place-items-center rounded-full bg-accent-wash font-semibold text-accent text-xs uppercase">
+      <span
+        aria-hidden
+        className="grid size-6 place-items-center rounded-full bg-accent-wash font-semibold text-accent text-xs uppercase"
+      >
         {user.username.slice(0, 1)}
       </span>
       <span className="min-w-0 flex-1">
@@ -47,7 +50,9 @@ export function UserMenu() {
           <KeyRound />
           Change password
         </MenuItem>
-        <MenuItem onSelect={() => signOut.mutate(undefined, { onError: (thrown) => toast.problem('Not signed out', thrown) })}>
+        <MenuItem
+          onSelect={() => signOut.mutate(undefined, { onError: (thrown) => toast.problem('Not signed out', thrown) })}
+        >
           <LogOut />
           Sign out
         </MenuItem>
