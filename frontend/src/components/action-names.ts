@@ -9,3 +9,9 @@ export function requester(operation: Operation): string {
   const name = operation.requestedByName ?? 'someone'
   return operation.trigger === 'token' ? `${name} (token)` : name
 }
+
+/** Why it did not succeed, in a word or two; null when there is nothing to add to its state. */
+export function outcome(operation: Operation): string | null {
+  if (operation.state !== 'failed') return null
+  return operation.exitCode === null ? operation.error : `exit ${operation.exitCode}`
+}

@@ -47,7 +47,7 @@ export function AppsTable({ apps, names, without = [], sort, onSort }: Props) {
       id: 'services',
       header: 'Services',
       width: '4.5rem',
-      from: 'md',
+      from: 'lg',
       align: 'end',
       cell: (app) => <Services app={app} />,
     },

@@ -8,7 +8,7 @@ export type Column<Row> = {
   cell: (row: Row) => ReactNode
   /** A grid track: `8rem`, `minmax(0, 2fr)`. */
   width: string
-  /** Hidden on narrower screens than this. */
+  /** Hidden where the table has less room than this: 36rem and 58rem. */
   from?: 'md' | 'lg'
   align?: 'end'
   sortable?: boolean
@@ -25,7 +25,7 @@ type Props<Row> = {
   onSort?: (sort: Sort) => void
 }
 
-const HIDDEN = { md: 'max-md:hidden', lg: 'max-[72rem]:hidden' } as const
+const HIDDEN = { md: '@max-[36rem]:hidden', lg: '@max-[58rem]:hidden' } as const
 
 /**
  * Dense rows on one grid: a real table cannot leave out the layout of rows that are off screen, so the roles are said.
@@ -43,7 +43,7 @@ export function DataTable<Row>({ label, columns, rows, rowKey, sort, onSort }: P
     '--cols-sm': tracks((column) => column.from === undefined),
   } as CSSProperties
   return (
-    <div role="table" aria-label={label} aria-rowcount={rows.length + 1} style={style}>
+    <div role="table" className="@container" aria-label={label} aria-rowcount={rows.length + 1} style={style}>
       <div role="row" className="grid-row h-9 gap-x-4 border-line border-b px-4">
         {columns.map((column) => (
           <HeaderCell key={column.id} column={column} sort={sort} onSort={onSort} />
@@ -94,7 +94,7 @@ function HeaderCell<Row>({ column, sort, onSort }: HeaderProps<Row>) {
     >
       <button
         type="button"
-        className="inline-flex items-center gap-1 rounded hover:text-ink"
+        className={cn('inline-flex items-center gap-1 rounded hover:text-ink', column.align && 'flex-row-reverse')}
         onClick={() => onSort({ by: column.id, down: active ? !sort.down : false })}
       >
         {column.header}

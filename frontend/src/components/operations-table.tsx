@@ -1,6 +1,6 @@
 import { Link } from '@tanstack/react-router'
 import type { Operation } from '@/api/types'
-import { ACTION_NAMES, requester } from './action-names'
+import { ACTION_NAMES, outcome, requester } from './action-names'
 import { Age, Elapsed } from './age'
 import { type Column, DataTable } from './data-table'
 import { StatusBadge } from './status-badge'
@@ -69,11 +69,6 @@ export function OperationsTable({ operations, names, ofOneApp }: Props) {
       ),
     },
   ]
-  return <DataTable label="Operations" columns={columns} rows={operations} rowKey={(operation) => operation.id} />
-}
-
-function outcome(operation: Operation): string | null {
-  if (operation.state !== 'failed') return null
-  if (operation.exitCode !== null) return `exit ${operation.exitCode}`
-  return operation.error
+  const shown = columns.filter((column) => !ofOneApp || column.id !== 'server')
+  return <DataTable label="Operations" columns={shown} rows={operations} rowKey={(operation) => operation.id} />
 }

@@ -84,7 +84,7 @@ function Lines({ state, follow, onFollow, wrap, empty, tall }: LinesProps) {
       tabIndex={0}
       className={cn(
         'overflow-auto bg-sunken px-4 py-3 font-mono text-xs leading-[1.125rem] focus-visible:-outline-offset-2',
-        tall ? 'h-[60vh]' : 'h-72',
+        tall ? 'max-h-[65vh] min-h-72' : 'h-72',
         wrap ? 'whitespace-pre-wrap break-all' : 'whitespace-pre',
       )}
     >

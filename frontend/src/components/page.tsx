@@ -16,7 +16,7 @@ export function Page({ title, crumbs = [], lead, actions, children }: Props) {
   return (
     <div className="mx-auto w-full max-w-[84rem] px-4 pt-5 pb-16 md:px-8">
       <header className="mb-5 flex min-h-8 flex-wrap items-start gap-x-4 gap-y-3">
-        <div className="min-w-0 flex-1 basis-64">
+        <div className="min-w-0 flex-1 basis-40">
           {crumbs.length > 0 && (
             <nav aria-label="Breadcrumb" className="mb-1 flex items-center gap-1 text-ink-3 text-xs">
               {crumbs.map((crumb) => (
@@ -71,7 +71,7 @@ export function Facts({ facts }: { facts: Fact[] }) {
   return (
     <dl className="grid gap-x-8 px-4 py-2">
       {facts.map(({ label, value }) => (
-        <div key={label} className="grid grid-cols-[8rem_minmax(0,1fr)] gap-3 py-1.5">
+        <div key={label} className="grid grid-cols-[6.5rem_minmax(0,1fr)] gap-3 py-1.5">
           <dt className="text-ink-3">{label}</dt>
           <dd className="min-w-0 break-words">{value}</dd>
         </div>

@@ -41,11 +41,19 @@ export function StatusBadge({ status, reason, className, of }: Props) {
   const face = of === 'operation' && status === 'running' ? { ...FACES.starting, label: 'Running' } : FACES[status]
   const Icon = face.icon
   return (
-    <span className={cn('inline-flex min-w-0 max-w-full items-center gap-1.5', className)}>
+    <span
+      className={cn(
+        'inline-flex min-w-0 max-w-full items-center gap-x-1.5 align-bottom @max-[36rem]:flex-wrap',
+        className,
+      )}
+    >
       <Icon className={cn('size-3.5 shrink-0', face.tone, face.spin && 'animate-spin')} aria-hidden />
       <span className="shrink-0">{face.label}</span>
       {reason && (
-        <span className="min-w-0 truncate text-ink-3" title={reasonText(reason)}>
+        <span
+          className="min-w-0 truncate text-ink-3 @max-[36rem]:basis-full @max-[36rem]:pl-5 @max-[36rem]:text-xs @max-[36rem]:leading-4"
+          title={reasonText(reason)}
+        >
           {reasonText(reason)}
         </span>
       )}

@@ -63,7 +63,7 @@ function AppView({ app }: { app: App }) {
           <AppOperations app={app} />
           <AppLogs app={app} />
         </div>
-        <Panel title="About" className="self-start max-lg:order-first">
+        <Panel title="About" className="self-start">
           <Facts facts={facts(app, names)} />
         </Panel>
       </div>

@@ -37,7 +37,7 @@ const COLUMNS: Column<Service>[] = [
   {
     id: 'service',
     header: 'Service',
-    width: 'minmax(0, 1.4fr)',
+    width: 'minmax(0, 1fr)',
     cell: (service) => (
       <span className="block truncate font-medium" title={service.name}>
         {service.service}
@@ -56,17 +56,19 @@ const COLUMNS: Column<Service>[] = [
     width: 'minmax(0, 1.4fr)',
     from: 'md',
     cell: (service) => (
-      <span className="nums block truncate font-mono text-ink-2 text-xs">{service.ports.join(', ') || '–'}</span>
+      <span className="nums block truncate font-mono text-ink-2 text-xs" title={service.ports.join(', ')}>
+        {service.ports.join(', ') || '–'}
+      </span>
     ),
   },
   {
     id: 'image',
     header: 'Image',
     width: 'minmax(0, 1.6fr)',
-    from: 'lg',
+    from: 'md',
     cell: (service) => (
       <span className="block truncate font-mono text-ink-2 text-xs" title={service.image}>
-        {service.image}
+        {service.image.split('/').at(-1)}
       </span>
     ),
   },

@@ -30,7 +30,7 @@ export function AuditTable({ logs }: { logs: AuditLog[] }) {
       header: 'Who',
       width: 'minmax(0, 1fr)',
       cell: (log) => (
-        <span className="block truncate">{log.username ?? <span className="text-ink-3">Quaymaster</span>}</span>
+        <span className="block truncate">{log.username ?? <span className="text-ink-3">{nobody(log)}</span>}</span>
       ),
     },
     {
@@ -69,6 +69,9 @@ export function AuditTable({ logs }: { logs: AuditLog[] }) {
   )
 }
 
+/** Without a user: someone from outside who is not signed in, or Quaymaster itself. */
+const nobody = (log: AuditLog) => (log.ipAddress ? 'not signed in' : 'Quaymaster')
+
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
@@ -87,7 +90,7 @@ function Details({ log }: { log: AuditLog }) {
       <Facts
         facts={[
           { label: 'When', value: formatMoment(log.createdAt) },
-          { label: 'Who', value: log.username ?? 'Quaymaster itself' },
+          { label: 'Who', value: log.username ?? nobody(log) },
           { label: 'From', value: log.ipAddress ?? '–' },
           { label: 'On', value: <Resource log={log} /> },
           { label: 'Request', value: <code className="break-all font-mono text-xs">{log.requestId ?? '–'}</code> },

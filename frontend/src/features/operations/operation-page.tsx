@@ -1,11 +1,11 @@
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
-import { appQuery, isOver } from '@/api/apps'
+import { appQuery } from '@/api/apps'
 import { operationQuery } from '@/api/operations'
 import { canOperate } from '@/api/rights'
 import { useUser } from '@/api/session'
 import type { Operation } from '@/api/types'
-import { ACTION_NAMES, requester } from '@/components/action-names'
+import { ACTION_NAMES, outcome, requester } from '@/components/action-names'
 import { Age, Elapsed } from '@/components/age'
 import { Copy } from '@/components/copy'
 import { Load } from '@/components/load'
@@ -40,7 +40,7 @@ function OperationView({ operation }: { operation: Operation }) {
     <Page
       title={`${ACTION_NAMES[operation.action]} ${names.app(operation.appId)}`}
       crumbs={CRUMBS}
-      lead={<StatusBadge status={operation.state} of="operation" reason={isOver(operation) ? operation.error : null} />}
+      lead={<StatusBadge status={operation.state} of="operation" reason={outcome(operation)} />}
     >
       <div className="grid gap-4 lg:grid-cols-[minmax(0,1fr)_20rem]">
         <OperationOutput key={operation.id} operation={operation} tall mayCancel={mayCancel} />

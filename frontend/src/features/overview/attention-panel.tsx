@@ -15,14 +15,14 @@ export function Attention({ concerns }: { concerns: Concern[] }) {
         {concerns.slice(0, MAX_SHOWN).map((concern) => (
           <li
             key={concern.key}
-            className="relative flex min-h-11 flex-wrap items-center gap-x-4 gap-y-0.5 border-line border-b px-4 py-1.5 last:border-0 hover:bg-hover"
+            className="relative grid min-h-11 items-center gap-x-4 border-line border-b px-4 py-1.5 last:border-0 hover:bg-hover sm:grid-cols-[minmax(0,1fr)_minmax(0,1fr)_5.5rem]"
           >
-            <span className="min-w-0 flex-1 basis-48 truncate">
+            <span className="min-w-0 truncate">
               <span className="text-ink-3">{KINDS[concern.subject.kind]} </span>
               <Subject subject={concern.subject} />
             </span>
             <StatusBadge status={concern.status} reason={concern.reason} />
-            <span className="w-22 text-right text-ink-2 max-sm:hidden">
+            <span className="text-right text-ink-2 max-sm:hidden">
               <Age at={concern.since} />
             </span>
           </li>

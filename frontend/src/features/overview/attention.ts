@@ -1,5 +1,6 @@
 /** What a person should look at first, worst first, and why. Pure, so that its order can be tested. */
 import type { App, Operation, Server } from '@/api/types'
+import { outcome } from '@/components/action-names'
 
 export type Concern = {
   key: string
@@ -64,7 +65,7 @@ function ofOperations(operations: Operation[], apps: App[], now: number): Concer
         tone: 'warn',
         subject: { kind: 'operation', id: operation.id, name: `${operation.action} ${app.name}` },
         status: operation.state,
-        reason: operation.exitCode === null ? operation.error : `exit ${operation.exitCode}`,
+        reason: outcome(operation),
         since: finished,
       },
     ]

@@ -186,7 +186,7 @@ function ServerFacts({ server }: { server: Server }) {
             label: 'Latency',
             value: <span className="nums">{server.latencyMs == null ? '–' : `${server.latencyMs} ms`}</span>,
           },
-          { label: 'Up since', value: server.uptime == null ? '–' : formatDuration(server.uptime * 1_000) },
+          { label: 'Uptime', value: server.uptime == null ? '–' : formatDuration(server.uptime * 1_000) },
           { label: 'Docker', value: <span className="nums">{server.docker ?? '–'}</span> },
           { label: 'Compose', value: <span className="nums">{server.compose ?? '–'}</span> },
           { label: 'Containers', value: <span className="nums">{server.runningContainers ?? '–'}</span> },

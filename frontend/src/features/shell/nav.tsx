@@ -1,12 +1,21 @@
 import { Link } from '@tanstack/react-router'
-import { Activity, Anchor, Boxes, FolderKanban, type LucideIcon, ScrollText, Server, Users } from 'lucide-react'
+import {
+  Activity,
+  Boxes,
+  FolderKanban,
+  LayoutDashboard,
+  type LucideIcon,
+  ScrollText,
+  Server,
+  Users,
+} from 'lucide-react'
 import { can, type Right } from '@/api/rights'
 import { useUser } from '@/api/session'
 
 type Item = { to: string; label: string; icon: LucideIcon; right?: Right }
 
 const ITEMS: Item[] = [
-  { to: '/', label: 'Overview', icon: Anchor },
+  { to: '/', label: 'Overview', icon: LayoutDashboard },
   { to: '/apps', label: 'Apps', icon: Boxes },
   { to: '/servers', label: 'Servers', icon: Server },
   { to: '/projects', label: 'Projects', icon: FolderKanban },
