@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from 'react'
 import { now, onTick } from '@/lib/clock'
-import { formatAge, formatCountDown, formatDuration, formatMoment } from '@/lib/time'
+import { formatAge, formatCountDown, formatDuration, formatElapsed, formatMoment } from '@/lib/time'
 
 /** `text` is asked for every second; only a change of it draws, and only this one element. */
 function useTicking(text: () => string): string {
@@ -35,7 +35,7 @@ export function Elapsed({ from, to }: { from: number | null; to: number | null }
   const text = useTicking(() => {
     if (from === null) return '–'
     const ms = (to ?? now()) - from
-    return to === null ? formatDuration(Math.max(0, Math.floor(ms / 1_000) * 1_000)) : formatDuration(ms)
+    return to === null ? formatElapsed(ms) : formatDuration(ms)
   })
   return <span className="nums whitespace-nowrap">{text}</span>
 }

@@ -61,7 +61,7 @@ export function Extend({ app, size = 'sm' }: { app: App; size?: 'sm' | 'md' }) {
       size={size}
       variant={size === 'sm' ? 'ghost' : 'secondary'}
       pending={extend.isPending}
-      aria-label={`Let ${app.name} run ${EXTEND_MINUTES} minutes longer`}
+      aria-label={`+${EXTEND_MINUTES} min for ${app.name}`}
       onClick={() =>
         extend.mutate(EXTEND_MINUTES, { onError: (thrown) => toast.problem(`${app.name} was not extended`, thrown) })
       }

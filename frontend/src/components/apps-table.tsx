@@ -87,7 +87,8 @@ export function AppsTable({ apps, names, without = [], sort, onSort }: Props) {
         ),
     },
   ]
-  const columns = all.filter((column) => !without.some((id) => id === column.id))
+  const mayAct = apps.some((app) => canOperate(user, names.projectOf(app.projectId)))
+  const columns = all.filter((column) => !without.some((id) => id === column.id) && (mayAct || column.id !== 'act'))
   return <DataTable label="Apps" columns={columns} rows={apps} rowKey={(app) => app.id} sort={sort} onSort={onSort} />
 }
 

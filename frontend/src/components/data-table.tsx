@@ -94,7 +94,7 @@ function HeaderCell<Row>({ column, sort, onSort }: HeaderProps<Row>) {
     >
       <button
         type="button"
-        className={cn('inline-flex items-center gap-1 rounded hover:text-ink', column.align && 'flex-row-reverse')}
+        className={cn('flex items-center gap-1 rounded hover:text-ink', column.align && 'ml-auto flex-row-reverse')}
         onClick={() => onSort({ by: column.id, down: active ? !sort.down : false })}
       >
         {column.header}

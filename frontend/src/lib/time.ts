@@ -23,6 +23,12 @@ export function formatDuration(durationMs: number): string {
   return twoUnits(durationMs, DAY, 'd', HOUR, 'h')
 }
 
+/** The same for something that still goes on: whole seconds from the start. */
+export function formatElapsed(durationMs: number): string {
+  if (durationMs >= 10 * SECOND) return formatDuration(durationMs)
+  return `${Math.max(0, Math.floor(durationMs / SECOND))} s`
+}
+
 function twoUnits(ms: number, big: number, bigName: string, small: number, smallName: string): string {
   const rest = Math.floor((ms % big) / small)
   return `${Math.floor(ms / big)} ${bigName}${rest > 0 ? ` ${rest} ${smallName}` : ''}`

@@ -37,6 +37,7 @@ export function StartDialog({ open, onOpenChange, initial, onStart }: Props) {
         <Field label="Minutes" hint="0 for no auto-stop." error={good ? undefined : 'A whole number from 0 to 525600.'}>
           <Input
             type="number"
+            autoFocus
             min={0}
             max={MAX_MINUTES}
             inputMode="numeric"

@@ -46,7 +46,7 @@ export function OverviewPage() {
   return (
     <Page title="Overview">
       <div className="grid gap-4">
-        <Tallies servers={servers.data} apps={apps.data} />
+        <Tallies servers={servers.data} apps={apps.data} failed={servers.isError || apps.isError} />
         {found.length > 0 && <Attention concerns={found} />}
         {going.length > 0 && (
           <Panel title="Going on now">

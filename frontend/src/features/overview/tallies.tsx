@@ -8,10 +8,10 @@ const SERVER_STATES = ['online', 'degraded', 'offline', 'unknown'] as const
 const APP_STATES = ['running', 'starting', 'stopping', 'degraded', 'error', 'stopped', 'unknown'] as const
 
 /** How many of each, in one line per kind. */
-export function Tallies({ servers, apps }: { servers?: Server[]; apps?: App[] }) {
+export function Tallies({ servers, apps, failed }: { servers?: Server[]; apps?: App[]; failed: boolean }) {
   return (
-    <div className="grid gap-px overflow-hidden rounded-lg border border-line bg-line md:grid-cols-2">
-      <Tally label="Servers" total={servers?.length}>
+    <div className="grid divide-line overflow-hidden rounded-lg border border-line bg-surface max-md:divide-y md:grid-cols-2 md:divide-x">
+      <Tally label="Servers" total={servers?.length ?? (failed ? '–' : undefined)}>
         {SERVER_STATES.map((state) => {
           const count = servers?.filter((server) => server.status === state).length ?? 0
           if (count === 0) return null
@@ -23,7 +23,7 @@ export function Tallies({ servers, apps }: { servers?: Server[]; apps?: App[] })
           )
         })}
       </Tally>
-      <Tally label="Apps" total={apps?.length}>
+      <Tally label="Apps" total={apps?.length ?? (failed ? '–' : undefined)}>
         {APP_STATES.map((state) => {
           const count = apps?.filter((app) => app.status === state).length ?? 0
           if (count === 0) return null
@@ -44,9 +44,9 @@ export function Tallies({ servers, apps }: { servers?: Server[]; apps?: App[] })
   )
 }
 
-function Tally({ label, total, children }: { label: string; total?: number; children: ReactNode }) {
+function Tally({ label, total, children }: { label: string; total?: number | string; children: ReactNode }) {
   return (
-    <section aria-label={label} className="flex min-h-[4.75rem] items-center gap-5 bg-surface px-4 py-3">
+    <section aria-label={label} className="flex min-h-[4.75rem] items-center gap-5 px-4 py-3">
       <div className="w-14 shrink-0">
         <p className="text-ink-3">{label}</p>
         <p className="nums font-semibold text-2xl leading-7 tracking-tight">

@@ -65,7 +65,7 @@ function ServerView({ server }: { server: Server }) {
           <ServerApps server={server} />
           <TestPanel server={server} mayTest={mayWrite} />
         </div>
-        <div className="grid min-w-0 content-start gap-4 max-lg:order-first">
+        <div className="grid min-w-0 content-start gap-4">
           <Panel title="About">
             <ServerFacts server={server} />
           </Panel>

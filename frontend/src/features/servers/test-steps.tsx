@@ -1,4 +1,4 @@
-import { CircleCheck, CircleMinus, CircleX, LoaderCircle } from 'lucide-react'
+import { CircleCheck, CircleHelp, CircleMinus, CircleX, LoaderCircle } from 'lucide-react'
 import type { TestReport, TestStep } from '@/api/types'
 import { reasonText } from '@/components/status-badge'
 import { formatDuration } from '@/lib/time'
@@ -36,8 +36,7 @@ export function TestSteps({ report, pending }: { report?: TestReport; pending?: 
 }
 
 function Step({ step }: { step: TestStep }) {
-  const Icon = step.skipped ? CircleMinus : step.ok ? CircleCheck : CircleX
-  const tone = step.skipped ? 'text-ink-3' : step.ok ? 'text-good' : 'text-bad'
+  const { icon: Icon, tone } = faceOf(step)
   const mend = step.ok || step.skipped ? null : (step.mend ?? mendFor(step.reason))
   return (
     <li className="flex items-start gap-2.5">
@@ -47,11 +46,20 @@ function Step({ step }: { step: TestStep }) {
           <span className={step.skipped ? 'text-ink-3' : undefined}>{NAMES[step.step]}</span>
           <span className="text-ink-3">{summary(step)}</span>
         </p>
-        {!step.ok && step.detail && <p className="break-words text-ink-2 text-xs">{step.detail}</p>}
+        {!step.ok && !step.skipped && step.detail && <p className="break-words text-ink-2 text-xs">{step.detail}</p>}
         {mend && <p className="mt-0.5 text-ink-2">{mend}</p>}
       </div>
     </li>
   )
+}
+
+/** A key that nobody has trusted yet is a question, not a failure. */
+function faceOf(step: TestStep) {
+  if (step.skipped) return { icon: CircleMinus, tone: 'text-ink-3' }
+  if (step.ok) return { icon: CircleCheck, tone: 'text-good' }
+  return step.reason === 'host_key_unknown'
+    ? { icon: CircleHelp, tone: 'text-warn' }
+    : { icon: CircleX, tone: 'text-bad' }
 }
 
 function summary(step: TestStep): string {

@@ -53,6 +53,7 @@ function PasswordForm({ onDone }: { onDone: () => void }) {
         <Input
           type="password"
           autoComplete="current-password"
+          autoFocus
           value={currentPassword}
           onChange={(e) => setCurrent(e.target.value)}
         />

@@ -1,7 +1,11 @@
+import { useQueryClient } from '@tanstack/react-query'
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
 import { Menu as MenuIcon, X } from 'lucide-react'
 import { Dialog } from 'radix-ui'
 import { useEffect, useState } from 'react'
+import { keys } from '@/api/keys'
+import type { App, Operation } from '@/api/types'
+import { ACTION_NAMES } from '@/components/action-names'
 import { Logo } from '@/components/logo'
 import { Button } from '@/components/ui/button'
 import { toast } from '@/components/ui/toast'
@@ -12,14 +16,20 @@ import { UserMenu } from './user-menu'
 
 export function Shell() {
   const navigate = useNavigate()
-  const failed = (operationId: string, state: string) =>
+  const queryClient = useQueryClient()
+  const failed = (operationId: string, state: string) => {
+    const operation = queryClient.getQueryData<Operation>(keys.operation(operationId))
+    const app = queryClient.getQueryData<App[]>(keys.apps)?.find((each) => each.id === operation?.appId)
+    const what = operation ? `${ACTION_NAMES[operation.action]} of ${app?.name ?? 'an app'}` : 'An operation'
+    const see = () => void navigate({ to: '/operations/$operationId', params: { operationId } })
     toast.bad(
-      state === 'cancelled' ? 'The operation was cancelled' : 'An operation failed',
+      state === 'cancelled' ? `${what} was cancelled` : `${what} failed`,
       undefined,
-      <Button size="sm" onClick={() => void navigate({ to: '/operations/$operationId', params: { operationId } })}>
+      <Button size="sm" onClick={see}>
         See its output
       </Button>,
     )
+  }
   return (
     <LiveProvider onOwnFailure={failed}>
       <button

@@ -22,11 +22,7 @@ export function UserMenu() {
     setTheme(next)
   }
   const trigger = (
-    <button
-      type="button"
-      aria-label={`Your menu, ${user.username}`}
-      className="flex h-10 w-full items-center gap-2.5 rounded-md px-2 text-left hover:bg-hover"
-    >
+    <button type="button" className="flex h-10 w-full items-center gap-2.5 rounded-md px-2 text-left hover:bg-hover">
       <span
         aria-hidden
         className="grid size-6 place-items-center rounded-full bg-accent-wash font-semibold text-accent text-xs uppercase"
@@ -36,6 +32,7 @@ export function UserMenu() {
       <span className="min-w-0 flex-1">
         <span className="block truncate font-medium leading-4">{user.username}</span>
         <span className="block text-ink-3 text-xs leading-4">{user.role === 'admin' ? 'Administrator' : 'User'}</span>
+        <span className="sr-only">your menu</span>
       </span>
       <ChevronsUpDown className="size-3.5 text-ink-3" aria-hidden />
     </button>
