@@ -36,3 +36,13 @@ create table refresh_tokens (
     used_at    timestamptz
 );
 create index refresh_tokens_session_id_idx on refresh_tokens (session_id);
+
+-- Failed sign-ins, counted per account, per address and per pair of them; on all replicas alike.
+-- The key is a hash, so that a password typed into the name field is not kept.
+create table login_failures (
+    key           bytea       not null constraint login_failures_pkey primary key,
+    failures      integer     not null,
+    last_at       timestamptz not null,
+    blocked_until timestamptz
+);
+create index login_failures_last_at_idx on login_failures (last_at);

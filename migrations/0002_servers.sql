@@ -26,7 +26,11 @@ create table servers (
     running_containers       integer,
     uptime_seconds           bigint,
     docker_version           text,
+    -- Which compose runs apps here; looked up once, and again after a while or when it proves gone.
+    compose_flavour          text
+        constraint servers_compose_flavour_known check (compose_flavour in ('plugin', 'standalone')),
     compose_version          text,
+    compose_checked_at       timestamptz,
     latency_ms               integer,
     last_checked_at          timestamptz,
     -- Goes up whenever address, user, credential or host key change: pooled connections made before are not reused.
@@ -37,7 +41,12 @@ create table servers (
     updated_at               timestamptz not null,
     constraint servers_host_key_whole
         check ((host_key_fingerprint is null) = (host_key_algorithm is null)
-           and (host_key_fingerprint is null) = (host_key_trusted_at is null))
+           and (host_key_fingerprint is null) = (host_key_trusted_at is null)),
+    constraint servers_offered_key_whole
+        check ((offered_key_fingerprint is null) = (offered_key_algorithm is null)),
+    constraint servers_compose_whole
+        check ((compose_flavour is null) = (compose_version is null)
+           and (compose_flavour is null) = (compose_checked_at is null))
 );
 create unique index servers_name_key on servers (lower(name));
 create index servers_next_probe_at_idx on servers (next_probe_at);

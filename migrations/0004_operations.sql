@@ -27,8 +27,10 @@ create table operations (
     -- The claim: which replica runs it and until when it says so. Lease times are the database's own clock.
     lease_owner       uuid,
     lease_until       timestamptz,
-    -- The remote process group, as the host told it, for cancel and for recovery after a crash.
-    remote_pgid       bigint,
+    -- From here on the command may have begun on the host. Before, a crash costs nothing: it is queued again.
+    sent_at           timestamptz,
+    -- The leader of the remote process group, as the host told it, for cancel and for recovery after a crash.
+    remote_pid        bigint,
     constraint operations_finished_whole
         check ((finished_at is not null) = (state in ('succeeded', 'failed', 'cancelled', 'lost'))),
     constraint operations_lease_whole check ((lease_owner is null) = (lease_until is null))

@@ -15,4 +15,18 @@
 //! | 1 | `remote`, `web`, `journal` |
 //! | 0 | `platform` |
 
+pub mod apps;
+pub mod autostop;
+pub mod identity;
+pub mod journal;
+pub mod metrics;
+pub mod operations;
 pub mod platform;
+pub mod projects;
+pub mod remote;
+pub mod routes;
+pub mod schedule;
+pub mod servers;
+pub mod services;
+pub mod startup;
+pub mod web;

@@ -21,6 +21,8 @@ pub enum Kind {
     Forbidden,
     /// There is no such thing, or none that the caller may see. 404
     NotFound,
+    /// There is such a thing, but not with this method. 405
+    MethodNotAllowed,
     /// The state of things forbids it. 409
     Conflict,
     /// 413

@@ -5,19 +5,23 @@
 
 use std::{future::Future, time::Duration};
 
-use tokio::task::JoinHandle;
+use tokio::{runtime::Handle, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// A cheap handle on the process's tasks; clones share them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Lifecycle {
     tasks: TaskTracker,
     stop: CancellationToken,
+    runtime: Handle,
 }
 
 impl Lifecycle {
+    /// Tasks will run on the runtime that this is called in. HTTP workers have runtimes of their own, each of one thread:
+    /// what a request starts must outlive the request's worker and not share its thread.
+    #[expect(clippy::new_without_default, reason = "it needs a running runtime, which a default should not")]
     pub fn new() -> Self {
-        Self::default()
+        Self { tasks: TaskTracker::new(), stop: CancellationToken::new(), runtime: Handle::current() }
     }
 
     /// Runs `task` to its end, or to the end of the process's grace time.
@@ -26,7 +30,7 @@ impl Lifecycle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.tasks.spawn(task)
+        self.tasks.spawn_on(task, &self.runtime)
     }
 
     /// Ends as soon as shutdown has begun.

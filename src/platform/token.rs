@@ -36,6 +36,15 @@ pub struct Signer {
     lifetime: Duration,
 }
 
+/// Why a token is refused.
+#[derive(Debug)]
+pub enum Refused {
+    /// It is ours and was good once. What it says is given, for ending its session.
+    Expired(Claims),
+    /// Not a token that this signer made.
+    Foreign,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     #[error(
@@ -80,18 +89,22 @@ impl Signer {
             .map_err(|error| Error::internal("sign a token", error))
     }
 
-    /// The claims of a token that this signer made and that has not expired at `now`; else `None`.
-    pub fn verify(&self, token: &str, now: Timestamp) -> Option<Claims> {
+    /// The claims of a token that this signer made and that has not expired at `now`.
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, Refused> {
+        let claims = self.read(token).ok_or(Refused::Foreign)?;
+        if claims.exp > now.timestamp() { Ok(claims) } else { Err(Refused::Expired(claims)) }
+    }
+
+    fn read(&self, token: &str) -> Option<Claims> {
         if jsonwebtoken::decode_header(token).ok()?.kid.as_deref() != Some(&self.kid) {
             return None;
         }
         let mut rules = Validation::new(Algorithm::HS256);
         rules.set_issuer(&[ISSUER]);
         rules.set_required_spec_claims(&["iss", "sub", "exp"]);
-        // Compared below with the caller's clock.
+        // Compared with the caller's clock instead.
         rules.validate_exp = false;
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &rules).ok()?.claims;
-        (claims.exp > now.timestamp()).then_some(claims)
+        jsonwebtoken::decode::<Claims>(token, &self.decoding, &rules).ok().map(|data| data.claims)
     }
 }
 
@@ -126,22 +139,23 @@ mod tests {
         let token = signer(SECRET).sign(user, session, now).unwrap();
         let claims = signer(SECRET).verify(&token, now).unwrap();
         assert_eq!((claims.sub, claims.sid), (user, session));
-        assert!(signer(SECRET).verify(&token, now + chrono::TimeDelta::seconds(900)).is_none());
+        let later = now + chrono::TimeDelta::seconds(900);
+        assert!(matches!(signer(SECRET).verify(&token, later), Err(Refused::Expired(_))));
     }
 
     #[test]
     fn forged_foreign_and_cut_tokens_are_refused() {
         let now = Clock::system().now();
         let token = signer(SECRET).sign(Uuid::now_v7(), Uuid::now_v7(), now).unwrap();
-        assert!(signer("another secret of thirty-two bytes").verify(&token, now).is_none());
+        assert!(signer("another secret of thirty-two bytes").verify(&token, now).is_err());
         for cut in 0..token.len() {
-            assert!(signer(SECRET).verify(&token[..cut], now).is_none());
+            assert!(signer(SECRET).verify(&token[..cut], now).is_err());
         }
         let body = token.split('.').nth(1).unwrap();
         let kid = signer(SECRET).kid;
         for alg in ["none", "HS384", "RS256"] {
             let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{alg}","kid":"{kid}"}}"#));
-            assert!(signer(SECRET).verify(&format!("{header}.{body}."), now).is_none(), "{alg}");
+            assert!(signer(SECRET).verify(&format!("{header}.{body}."), now).is_err(), "{alg}");
         }
     }
 

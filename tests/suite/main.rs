@@ -1,1 +1,16 @@
+//! Quaymaster through its public doors, on the real parts it works with: one binary, one file per capability.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "here a panic is the verdict, in helpers as well"
+)]
+
+mod architecture;
+mod database;
+mod docker;
+mod docker_over_ssh;
+mod ssh;
+mod support;

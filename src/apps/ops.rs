@@ -1,0 +1,226 @@
+//! The verbs on apps: making, changing and removing them here; what is done on their hosts in [`run`].
+
+pub mod run;
+
+use serde_json::{Map, Value, json};
+use sqlx::PgConnection;
+
+pub use super::store::{Filter, Stretch};
+use super::{
+    App, Status,
+    policy::{Reading, Seen, probed},
+    store,
+};
+use crate::{
+    identity::{
+        Permit, Sight,
+        right::{AppsManage, AppsView},
+    },
+    journal::{self, Action, Event, Subject},
+    operations,
+    platform::{
+        Error, Result, Timestamp,
+        id::{AppId, ProjectId, ServerId},
+    },
+    remote::ssh::RemotePath,
+    services::Services,
+    web::page::PageRequest,
+};
+
+/// An app to be made.
+pub struct NewApp {
+    pub name: String,
+    pub project: ProjectId,
+    pub server: ServerId,
+    pub path: RemotePath,
+    pub url: Option<String>,
+    pub auto_stop_minutes: i32,
+}
+
+/// What to change; `None` stays as it is.
+#[derive(Default)]
+pub struct Change {
+    pub name: Option<String>,
+    pub project: Option<ProjectId>,
+    pub server: Option<ServerId>,
+    pub path: Option<RemotePath>,
+    /// An empty one takes it away.
+    pub url: Option<String>,
+    pub auto_stop_minutes: Option<i32>,
+}
+
+pub async fn list(db: &mut PgConnection, sight: &Sight, filter: Filter) -> Result<Vec<App>> {
+    store::list(db, sight, filter).await
+}
+
+/// The app, if it is within `sight`.
+pub async fn see(db: &mut PgConnection, sight: &Sight, id: AppId) -> Result<App> {
+    store::see(db, sight, id).await?.ok_or_else(|| Error::not_found("app"))
+}
+
+pub async fn history(
+    db: &mut PgConnection,
+    _permit: &Permit<AppsView>,
+    id: AppId,
+    page: PageRequest,
+) -> Result<Vec<Stretch>> {
+    store::history(db, id, page).await
+}
+
+pub async fn add(services: &Services, permit: &Permit<AppsManage>, new: NewApp) -> Result<App> {
+    let now = services.clock.now();
+    let app = App {
+        id: AppId::make(),
+        name: new.name,
+        project: new.project,
+        server: new.server,
+        path: new.path,
+        real_path: None,
+        url: new.url,
+        auto_stop_minutes: new.auto_stop_minutes,
+        status: Status::Unknown,
+        status_reason: None,
+        status_at: None,
+        services_running: 0,
+        services_total: 0,
+        started_at: None,
+        stop_at: None,
+        run_minutes: None,
+        reading: 0,
+        created_at: now,
+        updated_at: now,
+    };
+    let mut tx = services.db.begin().await?;
+    store::insert(&mut tx, &app).await?;
+    let details = json!({
+        "name": app.name, "projectId": app.project, "serverId": app.server, "cdPath": app.path.as_str(),
+        "autoStopTimeout": app.auto_stop_minutes,
+    });
+    journal::record(&mut tx, now, permit.author(), Action::AppCreate, Subject::App(app.id), details).await?;
+    tx.commit().await?;
+    Ok(app)
+}
+
+pub async fn change(
+    services: &Services,
+    permit: &Permit<AppsManage>,
+    id: AppId,
+    change: Change,
+) -> Result<App> {
+    let now = services.clock.now();
+    let mut tx = services.db.begin().await?;
+    let before = lock(&mut tx, id).await?;
+    let mut after = App { updated_at: now, ..apply(before.clone(), change) };
+    let moves = after.server != before.server || after.path != before.path;
+    if moves {
+        refuse_while_up(&mut tx, &before, "move").await?;
+        after.real_path = None;
+    }
+    store::update(&mut tx, &after).await?;
+    let details = difference(&before, &after);
+    journal::record(&mut tx, now, permit.author(), Action::AppUpdate, Subject::App(id), details).await?;
+    if moves {
+        let nothing_known = Seen::Nothing { reason: "not_asked".to_owned() };
+        write(&mut tx, &after, &probed(&after, &nothing_known, now), now).await?;
+    }
+    tx.commit().await?;
+    Ok(after)
+}
+
+async fn lock(db: &mut PgConnection, id: AppId) -> Result<App> {
+    store::lock(db, id).await?.ok_or_else(|| Error::not_found("app"))
+}
+
+fn apply(mut app: App, change: Change) -> App {
+    if let Some(name) = change.name {
+        app.name = name;
+    }
+    if let Some(project) = change.project {
+        app.project = project;
+    }
+    if let Some(server) = change.server {
+        app.server = server;
+    }
+    if let Some(path) = change.path {
+        app.path = path;
+    }
+    if let Some(url) = change.url {
+        app.url = Some(url).filter(|url| !url.is_empty());
+    }
+    if let Some(minutes) = change.auto_stop_minutes {
+        app.auto_stop_minutes = minutes;
+    }
+    app
+}
+
+/// For the audit row: each changed field, from and to.
+fn difference(before: &App, after: &App) -> Value {
+    let mut changes = Map::new();
+    let mut note = |name: &str, from: Value, to: Value| {
+        if from != to {
+            changes.insert(name.to_owned(), json!({"from": from, "to": to}));
+        }
+    };
+    note("name", json!(before.name), json!(after.name));
+    note("projectId", json!(before.project), json!(after.project));
+    note("serverId", json!(before.server), json!(after.server));
+    note("cdPath", json!(before.path.as_str()), json!(after.path.as_str()));
+    note("appUrl", json!(before.url), json!(after.url));
+    note("autoStopTimeout", json!(before.auto_stop_minutes), json!(after.auto_stop_minutes));
+    changes.into()
+}
+
+/// What runs would be left behind without anybody who could stop it.
+async fn refuse_while_up(db: &mut PgConnection, app: &App, verb: &str) -> Result<()> {
+    if let Some(operation) = operations::ops::unfinished(db, app.id).await? {
+        let action = operation.action.as_str();
+        let detail = format!("a {action} of this app is not finished; wait for it or cancel it");
+        return Err(Error::conflict("app.busy", detail).with("operationId", operation.id.to_string()));
+    }
+    if app.status.is_up() {
+        return Err(Error::conflict("app.running", format!("stop the app before you {verb} it")));
+    }
+    Ok(())
+}
+
+pub async fn remove(services: &Services, permit: &Permit<AppsManage>, id: AppId) -> Result<()> {
+    let now = services.clock.now();
+    let mut tx = services.db.begin().await?;
+    let app = lock(&mut tx, id).await?;
+    refuse_while_up(&mut tx, &app, "remove").await?;
+    store::delete(&mut tx, id).await?;
+    let details = json!({"name": app.name, "projectId": app.project, "serverId": app.server});
+    journal::record(&mut tx, now, permit.author(), Action::AppDelete, Subject::App(id), details).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Writes a state; tells of it if it is another. False: a newer one was written since `app` was read.
+pub(super) async fn write(
+    db: &mut PgConnection,
+    app: &App,
+    reading: &Reading,
+    now: Timestamp,
+) -> Result<bool> {
+    if !store::write_reading(db, app, reading, now).await? {
+        return Ok(false);
+    }
+    if app.status_at.is_none() || reading.status != app.status || reading.reason != app.status_reason {
+        store::add_history(db, app.id, reading, now).await?;
+    }
+    if *reading != Reading::of(app) {
+        announce(db, app, reading, now).await?;
+    }
+    Ok(true)
+}
+
+async fn announce(db: &mut PgConnection, app: &App, reading: &Reading, now: Timestamp) -> Result<()> {
+    let event = Event::AppStatus {
+        app: app.id,
+        project: app.project,
+        server: app.server,
+        status: reading.status.as_str(),
+        reason: reading.reason.clone(),
+    };
+    journal::announce(db, now, &event).await
+}

@@ -1,0 +1,4 @@
+//! The verbs on accounts and on sessions.
+
+pub mod accounts;
+pub mod sessions;

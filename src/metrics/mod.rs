@@ -1,0 +1,3 @@
+//! How the process itself is: health, for load balancers and for people.
+
+pub mod http;

@@ -1,0 +1,109 @@
+//! Every periodic job and its cadence, on tokio-cron-scheduler.
+//!
+//! The scheduler is a metronome: each replica ticks, and a claimed row decides who acts. A job that takes longer than its
+//! cadence skips ticks; one that fails says so and is tried at the next.
+
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
+
+use crate::{
+    apps, autostop, identity,
+    platform::{Result, claim, replica},
+    servers,
+    services::Services,
+};
+
+/// Starts all of them; they end with the process.
+pub async fn start(services: &Services) -> Result<(), JobSchedulerError> {
+    let mut scheduler = JobScheduler::new().await?;
+    let add = async |job: Result<Job, JobSchedulerError>| scheduler.add(job?).await;
+
+    add(every(services, "replica", replica::HEARTBEAT_EVERY, Who::EachReplica, heartbeat)).await?;
+    let second = Duration::from_secs(1);
+    add(every(services, "autostop", second, Who::EachReplica, autostop::jobs::stop_due)).await?;
+    add(every(services, "apps", second, Who::EachReplica, apps::jobs::refresh_due)).await?;
+    add(every(services, "servers", second, Who::EachReplica, servers::jobs::probe_due)).await?;
+    add(every(services, "sweep", Duration::from_secs(3600), Who::One, sweep)).await?;
+
+    scheduler.start().await?;
+    let lifecycle = services.lifecycle.clone();
+    services.lifecycle.spawn(async move {
+        lifecycle.stopping().await;
+        if let Err(error) = scheduler.shutdown().await {
+            tracing::warn!(%error, "the timers did not stop");
+        }
+    });
+    Ok(())
+}
+
+/// Who acts when a job is due.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Who {
+    /// Every replica: the verb itself claims rows, or is about this replica.
+    EachReplica,
+    /// One of them.
+    One,
+}
+
+fn every<V, F>(
+    services: &Services,
+    name: &'static str,
+    cadence: Duration,
+    who: Who,
+    verb: V,
+) -> Result<Job, JobSchedulerError>
+where
+    V: Fn(Services) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<()>> + Send + 'static,
+{
+    let (services, busy) = (services.clone(), Arc::new(AtomicBool::new(false)));
+    Job::new_repeated_async(cadence, move |_, _| {
+        let (services, busy, verb) = (services.clone(), busy.clone(), verb.clone());
+        Box::pin(async move {
+            if services.lifecycle.is_stopping() || busy.swap(true, Ordering::AcqRel) {
+                return;
+            }
+            let run = act(services.clone(), name, cadence, who, verb);
+            if let Some(Err(error)) = services.lifecycle.until_stopping(run).await {
+                tracing::warn!(job = name, %error, "a periodic job failed; it is tried again when it is next due");
+            }
+            busy.store(false, Ordering::Release);
+        })
+    })
+}
+
+async fn act<V, F>(services: Services, name: &str, cadence: Duration, who: Who, verb: V) -> Result<()>
+where
+    V: Fn(Services) -> F,
+    F: Future<Output = Result<()>>,
+{
+    if who == Who::One {
+        let mut db = services.db.acquire().await?;
+        if !claim::claim(&mut db, name, services.replica, cadence).await? {
+            return Ok(());
+        }
+    }
+    verb(services).await
+}
+
+async fn heartbeat(services: Services) -> Result<()> {
+    let mut db = services.db.acquire().await?;
+    replica::heartbeat(&mut db, services.replica, env!("CARGO_PKG_VERSION")).await?;
+    Ok(())
+}
+
+async fn sweep(services: Services) -> Result<()> {
+    let gone = identity::ops::sessions::sweep(&services).await?;
+    let mut db = services.db.acquire().await?;
+    let replicas = replica::forget_silent(&mut db).await?;
+    tracing::debug!(gone, replicas, "swept");
+    Ok(())
+}
