@@ -3,7 +3,7 @@
  */
 import type { CurrentUser, MemberRole } from './types'
 
-export type Right = 'servers:write' | 'servers:trust' | 'projects:write' | 'users:write' | 'audit:read'
+export type Right = 'servers:manage' | 'projects:create' | 'users:manage' | 'audit:view'
 
 export function can(user: CurrentUser, right: Right): boolean {
   return user.role === 'admin' || user.permissions.includes(right)

@@ -503,30 +503,33 @@ export interface components {
         /** @enum {string} */
         Role: "admin" | "user";
         /** @enum {string} */
-        MemberRole: "viewer" | "operator" | "maintainer";
-        CurrentUser: {
+        ProjectRole: "viewer" | "operator" | "maintainer";
+        Identity: {
             id: string;
             username: string;
             role: components["schemas"]["Role"];
             permissions: string[];
-            email?: string | null;
-            name?: string | null;
-            createdAt?: number;
         };
-        LoginInput: {
+        Me: components["schemas"]["Identity"] & {
+            email?: string | null;
+            name: string;
+            createdAt: number;
+            plan: string;
+        };
+        LoginBody: {
             username: string;
             password: string;
         };
         LoginAnswer: {
-            user: components["schemas"]["CurrentUser"];
+            user: components["schemas"]["Identity"];
             token: string;
             expiresIn: number;
         };
-        SessionStatus: {
+        StatusAnswer: {
             authenticated: boolean;
-            user?: null | components["schemas"]["CurrentUser"];
+            user?: components["schemas"]["Identity"];
         };
-        PasswordInput: {
+        PasswordBody: {
             currentPassword: string;
             newPassword: string;
         };
@@ -544,115 +547,119 @@ export interface components {
             updatedAt: number;
             lastLoginAt: number | null;
         };
-        UserInput: {
+        UserBody: {
             username: string;
             email?: string | null;
             name?: string;
             role?: components["schemas"]["Role"];
-            password?: string;
-            isEnabled?: boolean;
+            password: string;
+            isEnabled?: boolean | null;
+        };
+        UserChange: {
+            username?: string | null;
+            email?: string | null;
+            name?: string | null;
+            role?: components["schemas"]["Role"];
+            password?: string | null;
+            isEnabled?: boolean | null;
         };
         HostKey: {
             algorithm: string;
             fingerprint: string;
+        };
+        TrustedKeyView: components["schemas"]["HostKey"] & {
             trustedAt: number;
         };
-        OfferedKey: {
-            algorithm: string;
-            fingerprint: string;
-        };
+        /** @enum {string} */
+        HostKeyPolicy: "ask" | "acceptNew";
         Credential: {
             /** @enum {string} */
             kind: "privateKey" | "password" | "generated";
-            fingerprint?: string | null;
+            fingerprint: string | null;
             authorizedKey?: string | null;
         };
-        CredentialInput: {
+        NewCredential: {
             /** @enum {string} */
-            kind: "privateKey";
-            privateKey: string;
+            kind: "privateKey" | "password" | "generated";
+            privateKey?: string | null;
             passphrase?: string | null;
-        } | {
-            /** @enum {string} */
-            kind: "password";
-            password: string;
-        } | {
-            /** @enum {string} */
-            kind: "generated";
+            password?: string | null;
         };
         /** @enum {string} */
-        ServerState: "online" | "degraded" | "offline" | "unknown";
+        ServerStatus: "online" | "degraded" | "offline" | "unknown";
         Server: {
             id: string;
             name: string;
             address: string;
             sshUser: string;
             sshPort: number;
-            status: components["schemas"]["ServerState"];
+            status: components["schemas"]["ServerStatus"];
             statusReason: string | null;
-            statusDetail?: string | null;
+            statusDetail: string | null;
             runningAppsCount: number;
-            appsCount?: number;
             lastChecked: number | null;
-            hostKey: null | components["schemas"]["HostKey"];
-            offeredHostKey?: null | components["schemas"]["OfferedKey"];
+            hostKey: null | components["schemas"]["TrustedKeyView"];
+            hostKeyPolicy: components["schemas"]["HostKeyPolicy"];
+            offeredHostKey: null | components["schemas"]["HostKey"];
             credential: components["schemas"]["Credential"];
-            latencyMs?: number | null;
-            runningContainers?: number | null;
-            uptime?: number | null;
-            docker?: string | null;
-            compose?: string | null;
+            latencyMs: number | null;
+            runningContainers: number | null;
+            uptime: number | null;
+            docker: string | null;
+            compose: string | null;
             createdAt: number;
             updatedAt: number;
         };
-        ServerInput: {
+        NewServer: {
             name: string;
             address: string;
             sshUser: string;
-            sshPort: number;
-            credential: components["schemas"]["CredentialInput"];
-            /** @enum {string} */
-            hostKeyPolicy?: "ask" | "acceptNew";
+            sshPort?: number | null;
+            credential: components["schemas"]["NewCredential"];
+            hostKeyPolicy?: components["schemas"]["HostKeyPolicy"];
         };
-        ServerUpdate: {
+        ServerChange: {
             name?: string;
             address?: string;
             sshUser?: string;
             sshPort?: number;
-            credential?: components["schemas"]["CredentialInput"];
+            credential?: components["schemas"]["NewCredential"];
         };
-        TestInput: {
+        TestServer: {
+            hostKeyPolicy?: components["schemas"]["HostKeyPolicy"];
+            hostKeyFingerprint?: string | null;
             address: string;
             sshUser: string;
-            sshPort: number;
-            credential: components["schemas"]["CredentialInput"];
+            sshPort?: number | null;
+            credential: components["schemas"]["NewCredential"];
         };
-        TestStep: {
+        ServerTestStep: {
             /** @enum {string} */
             step: "tcp" | "hostKey" | "auth" | "docker" | "compose";
             ok: boolean;
-            skipped?: boolean;
-            reason?: string | null;
-            detail?: string | null;
-            mend?: string | null;
-            durationMs?: number | null;
+            skipped: boolean;
+            reason: string | null;
+            detail: string | null;
+            mend: string | null;
+            durationMs: number | null;
         };
-        TestReport: {
+        ServerTest: {
             ok: boolean;
-            steps: components["schemas"]["TestStep"][];
-            hostKey: null | components["schemas"]["OfferedKey"];
+            steps: components["schemas"]["ServerTestStep"][];
+            offeredHostKey: null | components["schemas"]["HostKey"];
         };
-        ServerStatus: {
-            status: components["schemas"]["ServerState"];
+        ServerProbe: {
+            status: components["schemas"]["ServerStatus"];
+            detail: string | null;
             runningContainers: number | null;
             uptime: number | null;
-            lastChecked: number;
+            lastChecked: number | null;
             reason: string | null;
             docker: string | null;
             compose: string | null;
             latencyMs: number | null;
         };
-        TrustInput: {
+        TrustHostKey: {
             fingerprint: string;
         };
         Project: {
@@ -661,25 +668,30 @@ export interface components {
             description: string;
             appsCount: number;
             runningAppsCount: number;
-            role?: null | components["schemas"]["MemberRole"];
+            role: null | components["schemas"]["ProjectRole"];
             createdAt: number;
             updatedAt: number;
         };
-        ProjectInput: {
+        ProjectBody: {
             name: string;
             description?: string;
+        };
+        ProjectChange: {
+            name?: string | null;
+            description?: string | null;
         };
         Member: {
             userId: string;
             username: string;
-            name?: string | null;
-            role: components["schemas"]["MemberRole"];
+            name: string;
+            role: components["schemas"]["ProjectRole"];
+            createdAt: number;
         };
-        MemberInput: {
-            role: components["schemas"]["MemberRole"];
+        MemberBody: {
+            role: components["schemas"]["ProjectRole"];
         };
         /** @enum {string} */
-        AppState: "stopped" | "starting" | "running" | "stopping" | "degraded" | "error" | "unknown";
+        AppStatus: "stopped" | "starting" | "running" | "stopping" | "degraded" | "error" | "unknown";
         App: {
             id: string;
             name: string;
@@ -688,9 +700,9 @@ export interface components {
             cdPath: string;
             appUrl: string | null;
             autoStopTimeout: number;
-            status: components["schemas"]["AppState"];
-            statusReason?: string | null;
-            statusAt?: number | null;
+            status: components["schemas"]["AppStatus"];
+            statusReason: string | null;
+            statusAt: number | null;
             startedAt: number | null;
             stopAt: number | null;
             services: {
@@ -700,7 +712,7 @@ export interface components {
             createdAt: number;
             updatedAt: number;
         };
-        AppInput: {
+        AppBody: {
             name: string;
             projectId: string;
             serverId: string;
@@ -708,10 +720,18 @@ export interface components {
             appUrl?: string | null;
             autoStopTimeout?: number;
         };
-        StartInput: {
+        AppChange: {
+            name?: string | null;
+            projectId?: string;
+            serverId?: string;
+            cdPath?: string | null;
+            appUrl?: string | null;
+            autoStopTimeout?: number | null;
+        };
+        StartBody: {
             timeout?: number | null;
         };
-        ExtendInput: {
+        ExtendBody: {
             minutes: number;
         };
         Service: {
@@ -720,30 +740,45 @@ export interface components {
             state: string;
             health: string | null;
             image: string;
-            ports: string[];
+            ports: components["schemas"]["ServicePort"][];
             exitCode: number | null;
             startedAt: number | null;
+            finishedAt: number | null;
+            restarts: number | null;
+        };
+        ServicePort: {
+            address: string | null;
+            public: number | null;
+            private: number;
+            protocol: string;
+        };
+        OperationFailure: {
+            code: string;
+            detail: string;
         };
         /** @enum {string} */
         OperationState: "queued" | "running" | "succeeded" | "failed" | "cancelled" | "lost";
         /** @enum {string} */
-        Action: "start" | "stop" | "restart" | "pull";
+        OperationAction: "start" | "stop" | "restart" | "pull";
         /** @enum {string} */
-        Trigger: "user" | "token" | "autoStop" | "schedule";
+        OperationTrigger: "user" | "token" | "autoStop" | "schedule";
         Operation: {
             id: string;
             appId: string;
             serverId: string;
-            action: components["schemas"]["Action"];
+            action: components["schemas"]["OperationAction"];
             state: components["schemas"]["OperationState"];
-            trigger: components["schemas"]["Trigger"];
+            trigger: components["schemas"]["OperationTrigger"];
             requestedBy: string | null;
-            requestedByName?: string | null;
+            requestedByName: string | null;
             createdAt: number;
             startedAt: number | null;
             finishedAt: number | null;
             exitCode: number | null;
-            error: string | null;
+            error: null | components["schemas"]["OperationFailure"];
+            cancelRequestedAt: number | null;
+            outputBytes: number;
+            outputCut: boolean;
         };
         OperationPage: {
             items: components["schemas"]["Operation"][];
@@ -783,7 +818,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["LoginInput"];
+                "application/json": components["schemas"]["LoginBody"];
             };
         };
         responses: {
@@ -880,7 +915,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CurrentUser"];
+                    "application/json": components["schemas"]["Me"];
                 };
             };
             /** @description problem */
@@ -909,7 +944,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SessionStatus"];
+                    "application/json": components["schemas"]["StatusAnswer"];
                 };
             };
             /** @description problem */
@@ -932,7 +967,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["PasswordInput"];
+                "application/json": components["schemas"]["PasswordBody"];
             };
         };
         responses: {
@@ -994,7 +1029,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["UserInput"];
+                "application/json": components["schemas"]["UserBody"];
             };
         };
         responses: {
@@ -1060,7 +1095,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["UserInput"];
+                "application/json": components["schemas"]["UserChange"];
             };
         };
         responses: {
@@ -1151,7 +1186,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ServerInput"];
+                "application/json": components["schemas"]["NewServer"];
             };
         };
         responses: {
@@ -1217,7 +1252,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ServerUpdate"];
+                "application/json": components["schemas"]["ServerChange"];
             };
         };
         responses: {
@@ -1279,7 +1314,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["TestInput"];
+                "application/json": components["schemas"]["TestServer"];
             };
         };
         responses: {
@@ -1289,7 +1324,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["TestReport"];
+                    "application/json": components["schemas"]["ServerTest"];
                 };
             };
             /** @description problem */
@@ -1320,7 +1355,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["TestReport"];
+                    "application/json": components["schemas"]["ServerTest"];
                 };
             };
             /** @description problem */
@@ -1351,7 +1386,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ServerStatus"];
+                    "application/json": components["schemas"]["ServerProbe"];
                 };
             };
             /** @description problem */
@@ -1376,7 +1411,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["TrustInput"];
+                "application/json": components["schemas"]["TrustHostKey"];
             };
         };
         responses: {
@@ -1438,7 +1473,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ProjectInput"];
+                "application/json": components["schemas"]["ProjectBody"];
             };
         };
         responses: {
@@ -1504,7 +1539,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ProjectInput"];
+                "application/json": components["schemas"]["ProjectChange"];
             };
         };
         responses: {
@@ -1600,7 +1635,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["MemberInput"];
+                "application/json": components["schemas"]["MemberBody"];
             };
         };
         responses: {
@@ -1696,7 +1731,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["AppInput"];
+                "application/json": components["schemas"]["AppBody"];
             };
         };
         responses: {
@@ -1762,7 +1797,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["AppInput"];
+                "application/json": components["schemas"]["AppChange"];
             };
         };
         responses: {
@@ -1828,7 +1863,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["StartInput"];
+                "application/json": components["schemas"]["StartBody"];
             };
         };
         responses: {
@@ -1962,7 +1997,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ExtendInput"];
+                "application/json": components["schemas"]["ExtendBody"];
             };
         };
         responses: {
@@ -1972,7 +2007,12 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["App"];
+                    "application/json": {
+                        success: boolean;
+                        appId: string;
+                        stopAt: number | null;
+                        message: string;
+                    };
                 };
             };
             /** @description problem */

@@ -22,10 +22,19 @@ function useKeepServer() {
   }
 }
 
+const trustHostKey = (id: string, fingerprint: string) =>
+  unwrap(client.POST('/api/servers/{id}/host-key', { params: { path: { id } }, body: { fingerprint } }))
+
+/** Adds a server and, when its key was looked at before, trusts that. */
 export function useAddServer() {
   const keep = useKeepServer()
   return useMutation({
-    mutationFn: (body: ServerInput) => unwrap(client.POST('/api/servers', { body })),
+    mutationFn: async ({ body, trusted }: { body: ServerInput; trusted: string | null }) => {
+      const server = await unwrap(client.POST('/api/servers', { body }))
+      if (!trusted) return server
+      // It is added by now: a key that cannot be trusted is shown, and asked about again, on the next page.
+      return trustHostKey(server.id, trusted).catch(() => server)
+    },
     onSuccess: (server) => void keep(server),
   })
 }
@@ -70,8 +79,7 @@ export function useProbe(id: string) {
 export function useTrustHostKey(id: string) {
   const keep = useKeepServer()
   return useMutation({
-    mutationFn: (fingerprint: string) =>
-      unwrap(client.POST('/api/servers/{id}/host-key', { params: { path: { id } }, body: { fingerprint } })),
+    mutationFn: (fingerprint: string) => trustHostKey(id, fingerprint),
     onSuccess: (server) => void keep(server),
   })
 }

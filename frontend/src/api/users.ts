@@ -1,21 +1,26 @@
 import { queryOptions, useMutation, useQueryClient } from '@tanstack/react-query'
 import { client, unwrap } from './client'
 import { keys } from './keys'
-import type { UserInput } from './types'
+import type { UserInput, UserUpdate } from './types'
 
 export const usersQuery = queryOptions({
   queryKey: keys.users,
   queryFn: ({ signal }) => unwrap(client.GET('/api/users', { signal })),
 })
 
-/** Creates a user, or changes the one with this id. */
-export function useSaveUser(id?: string) {
+export function useAddUser() {
   const queryClient = useQueryClient()
   return useMutation({
-    mutationFn: (body: UserInput) =>
-      id
-        ? unwrap(client.PUT('/api/users/{id}', { params: { path: { id } }, body }))
-        : unwrap(client.POST('/api/users', { body })),
+    mutationFn: (body: UserInput) => unwrap(client.POST('/api/users', { body })),
+    onSuccess: () => queryClient.invalidateQueries({ queryKey: keys.users }),
+  })
+}
+
+/** What is left out stays as it is. */
+export function useEditUser(id: string) {
+  const queryClient = useQueryClient()
+  return useMutation({
+    mutationFn: (body: UserUpdate) => unwrap(client.PUT('/api/users/{id}', { params: { path: { id } }, body })),
     onSuccess: () => queryClient.invalidateQueries({ queryKey: keys.users }),
   })
 }

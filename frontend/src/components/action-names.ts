@@ -13,5 +13,5 @@ export function requester(operation: Operation): string {
 /** Why it did not succeed, in a word or two; null when there is nothing to add to its state. */
 export function outcome(operation: Operation): string | null {
   if (operation.state !== 'failed') return null
-  return operation.exitCode === null ? operation.error : `exit ${operation.exitCode}`
+  return operation.exitCode === null ? (operation.error?.detail ?? null) : `exit ${operation.exitCode}`
 }

@@ -56,7 +56,8 @@ function AppForm({ app, projectId, serverId, onDone }: FormProps) {
         projectId: chosenProject,
         serverId: chosenServer,
         cdPath: form.cdPath,
-        appUrl: form.appUrl.trim() || null,
+        // An empty address takes the old one away; a new app just has none.
+        appUrl: form.appUrl.trim() || (app ? '' : null),
         autoStopTimeout: Number(form.autoStop) || 0,
       },
       {

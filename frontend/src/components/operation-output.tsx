@@ -27,7 +27,11 @@ export function OperationOutput({ operation, tall, mayCancel = true }: Props) {
           <StatusBadge status={operation.state} of="operation" className="font-normal" />
         </span>
       }
-      aside={mayCancel && !isOver(operation) && <Cancel operation={operation} />}
+      aside={
+        mayCancel &&
+        !isOver(operation) &&
+        (operation.cancelRequestedAt ? <span className="px-2">Cancelling…</span> : <Cancel operation={operation} />)
+      }
       empty="It printed nothing."
       onEnd={ended}
       tall={tall}

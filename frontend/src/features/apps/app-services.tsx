@@ -56,8 +56,8 @@ const COLUMNS: Column<Service>[] = [
     width: 'minmax(0, 1.4fr)',
     from: 'md',
     cell: (service) => (
-      <span className="nums block truncate font-mono text-ink-2 text-xs" title={service.ports.join(', ')}>
-        {service.ports.join(', ') || '–'}
+      <span className="nums block truncate font-mono text-ink-2 text-xs" title={portsText(service)}>
+        {portsText(service) || '–'}
       </span>
     ),
   },
@@ -109,4 +109,13 @@ function faceOf({ state, health, exitCode }: Service) {
   if (state === 'exited' || state === 'dead')
     return { icon: CircleX, tone: 'text-bad', text: `Exited with ${exitCode ?? '?'}` }
   return { icon: CircleMinus, tone: 'text-ink-3', text: state }
+}
+
+/** `8080→80` for a published port, `5432` for one that only the app's own network sees. */
+function portsText({ ports }: Service): string {
+  const texts = ports.map((port) => {
+    const protocol = port.protocol === 'tcp' ? '' : `/${port.protocol}`
+    return port.public === null ? `${port.private}${protocol}` : `${port.public}→${port.private}${protocol}`
+  })
+  return [...new Set(texts)].join(', ')
 }

@@ -13,6 +13,8 @@ const app = (change: Partial<App>): App => ({
   status: 'stopped',
   startedAt: null,
   stopAt: null,
+  statusReason: null,
+  statusAt: null,
   services: { running: 0, total: 1 },
   createdAt: 0,
   updatedAt: 0,

@@ -13,7 +13,7 @@ import { AuditTable } from './audit-table'
 import { dayEnd, dayStart } from './days'
 
 const route = getRouteApi('/_in/audit')
-const TYPES = ['user', 'session', 'server', 'project', 'app', 'operation', 'token']
+const TYPES = ['user', 'server', 'project', 'app', 'operation']
 
 export function AuditPage() {
   const search = route.useSearch()

@@ -40,7 +40,12 @@ function OperationView({ operation }: { operation: Operation }) {
     <Page
       title={`${ACTION_NAMES[operation.action]} ${names.app(operation.appId)}`}
       crumbs={CRUMBS}
-      lead={<StatusBadge status={operation.state} of="operation" reason={outcome(operation)} />}
+      lead={
+        <>
+          <StatusBadge status={operation.state} of="operation" reason={outcome(operation)} />
+          {operation.error && operation.exitCode !== null && <p className="break-words">{operation.error.detail}</p>}
+        </>
+      }
     >
       <div className="grid gap-4 lg:grid-cols-[minmax(0,1fr)_20rem]">
         <OperationOutput key={operation.id} operation={operation} tall mayCancel={mayCancel} />

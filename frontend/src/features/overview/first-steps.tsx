@@ -18,7 +18,7 @@ export function FirstSteps({ servers, projects }: Props) {
   const user = useUser()
   const navigate = useNavigate()
   const [open, setOpen] = useState<'project' | 'app' | null>(null)
-  if (!can(user, 'servers:write') && projects.length === 0)
+  if (!can(user, 'servers:manage') && projects.length === 0)
     return (
       <EmptyState icon={FolderKanban} title="Nothing to see yet">
         You are not a member of any project. Ask an administrator to add you to one.

@@ -96,7 +96,7 @@ function MemberRow({ project, member, mayChange }: RowProps) {
 
 /** Only who may list the users can choose one of them. */
 function AddMember({ project, members }: { project: Project; members: Member[] }) {
-  const mayList = can(useUser(), 'users:write')
+  const mayList = can(useUser(), 'users:manage')
   const users = useQuery({ ...usersQuery, enabled: mayList }).data ?? []
   const setMember = useSetMember(project.id)
   const [userId, setUserId] = useState('')

@@ -4,7 +4,7 @@ import { Boxes, EllipsisVertical, Pencil, Plus, Trash2 } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
 import { appsQuery } from '@/api/apps'
 import { projectQuery, useDeleteProject } from '@/api/projects'
-import { canMaintain } from '@/api/rights'
+import { can, canMaintain } from '@/api/rights'
 import { useUser } from '@/api/session'
 import type { Project } from '@/api/types'
 import { AppDialog } from '@/components/app-dialog'
@@ -88,6 +88,7 @@ function ProjectApps({ project, add }: { project: Project; add: ReactNode }) {
 }
 
 function More({ project }: { project: Project }) {
+  const mayDelete = can(useUser(), 'projects:create')
   const navigate = useNavigate()
   const remove = useDeleteProject(project.id)
   const [open, setOpen] = useState<'edit' | 'delete' | null>(null)
@@ -104,10 +105,12 @@ function More({ project }: { project: Project }) {
           <Pencil />
           Edit…
         </MenuItem>
-        <MenuItem danger onSelect={() => setOpen('delete')}>
-          <Trash2 />
-          Delete…
-        </MenuItem>
+        {mayDelete && (
+          <MenuItem danger onSelect={() => setOpen('delete')}>
+            <Trash2 />
+            Delete…
+          </MenuItem>
+        )}
       </Menu>
       <ProjectDialog open={open === 'edit'} onOpenChange={() => setOpen(null)} project={project} />
       <Confirm

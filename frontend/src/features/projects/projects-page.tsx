@@ -15,7 +15,7 @@ import { ProjectDialog } from '@/components/project-dialog'
 import { Button } from '@/components/ui/button'
 
 export function ProjectsPage() {
-  const mayAdd = can(useUser(), 'projects:write')
+  const mayAdd = can(useUser(), 'projects:create')
   const projects = useQuery(projectsQuery)
   const [adding, setAdding] = useState(false)
   const add = mayAdd && (

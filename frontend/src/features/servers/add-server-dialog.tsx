@@ -41,27 +41,30 @@ function Describe({ onClose, onAdded }: { onClose: () => void; onAdded: (server:
   const [draft, setDraft] = useState<Draft>(() => draftOf())
   const add = useAddServer()
   const test = useTestDraft()
-  const offered = test.data?.hostKey
+  const [trusted, setTrusted] = useState<string | null>(null)
+  const offered = test.data?.offeredHostKey
   const change = (part: Partial<Draft>) => {
     setDraft((old) => ({ ...old, ...part }))
+    if ('address' in part || 'sshPort' in part) setTrusted(null)
     if (!('name' in part)) test.reset()
   }
-  const tryOut = () => {
+  const tryOut = (hostKeyFingerprint: string | null) => {
     const { address, sshUser, sshPort, credential } = inputOf(draft)
-    test.mutate({ address, sshUser, sshPort, credential })
+    setTrusted(hostKeyFingerprint)
+    test.mutate({ address, sshUser, sshPort, credential, hostKeyFingerprint })
   }
   const error = add.error ?? test.error
   const testable = draft.kind !== 'generated' && credentialOf(draft) !== undefined
   return (
     <DialogForm
-      onSubmit={() => add.mutate(inputOf(draft), { onSuccess: onAdded })}
+      onSubmit={() => add.mutate({ body: inputOf(draft), trusted }, { onSuccess: onAdded })}
       footer={
         <>
           <Button variant="ghost" className="mr-auto" onClick={onClose}>
             Cancel
           </Button>
           {testable && (
-            <Button pending={test.isPending} disabled={!isComplete(draft)} onClick={tryOut}>
+            <Button pending={test.isPending} disabled={!isComplete(draft)} onClick={() => tryOut(trusted)}>
               Test
             </Button>
           )}
@@ -73,7 +76,14 @@ function Describe({ onClose, onAdded }: { onClose: () => void; onAdded: (server:
     >
       <ServerFields draft={draft} onChange={change} errors={error ? asProblem(error).fields : {}} />
       {(test.isPending || test.data) && <TestSteps report={test.data} pending={test.isPending} />}
-      {offered && <Fingerprint label="Offered" hostKey={offered} />}
+      {offered && !test.isPending && (
+        <div className="grid justify-items-start gap-2">
+          <Fingerprint label={trusted ? 'Trusted' : 'Offered'} hostKey={offered} />
+          {!trusted && (
+            <Button onClick={() => tryOut(offered.fingerprint)}>This is the right key: trust it and test on</Button>
+          )}
+        </div>
+      )}
       <ProblemNote error={error} />
     </DialogForm>
   )

@@ -23,7 +23,7 @@ export function ConnectServer({ server: added, testAtOnce, onDone }: Props) {
     started.current = true
     mutate()
   }, [testAtOnce, mutate])
-  const offered = server.hostKey ? null : (test.data?.hostKey ?? server.offeredHostKey ?? null)
+  const offered = server.hostKey ? null : (test.data?.offeredHostKey ?? server.offeredHostKey ?? null)
   const works = test.data?.ok === true
   const line = server.credential.authorizedKey
   return (

@@ -11,7 +11,7 @@ import { Fingerprint, keyState } from './fingerprints'
 
 /** The pinned host key, and what the machine offers when that is another. */
 export function HostKeyPanel({ server }: { server: Server }) {
-  const mayTrust = can(useUser(), 'servers:trust')
+  const mayTrust = can(useUser(), 'servers:manage')
   const state = keyState(server)
   const { hostKey, offeredHostKey } = server
   return (

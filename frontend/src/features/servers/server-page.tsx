@@ -45,7 +45,7 @@ export function ServerPage() {
 }
 
 function ServerView({ server }: { server: Server }) {
-  const mayWrite = can(useUser(), 'servers:write')
+  const mayWrite = can(useUser(), 'servers:manage')
   const changed = keyState(server) === 'changed'
   return (
     <Page

@@ -21,7 +21,7 @@ const route = getRouteApi('/_in/servers')
 export function ServersPage() {
   const { add: adding } = route.useSearch()
   const navigate = route.useNavigate()
-  const mayAdd = can(useUser(), 'servers:write')
+  const mayAdd = can(useUser(), 'servers:manage')
   const servers = useQuery({ ...serversQuery, refetchInterval: usePolling() })
   const setAdding = (open: boolean) => void navigate({ replace: true, search: { add: open || undefined } })
   const add = mayAdd && (

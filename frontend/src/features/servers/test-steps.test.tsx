@@ -1,18 +1,29 @@
 import { render, screen, within } from '@testing-library/react'
 import { expect, it } from 'vitest'
-import type { TestReport } from '@/api/types'
+import type { TestReport, TestStep } from '@/api/types'
 import { TestSteps } from './test-steps'
+
+const step = (change: Partial<TestStep>): TestStep => ({
+  step: 'tcp',
+  ok: false,
+  skipped: false,
+  reason: null,
+  detail: null,
+  mend: null,
+  durationMs: null,
+  ...change,
+})
 
 it('says which step failed, why, how to mend it, and what was not tried', () => {
   const report: TestReport = {
     ok: false,
-    hostKey: null,
+    offeredHostKey: null,
     steps: [
-      { step: 'tcp', ok: true, durationMs: 3 },
-      { step: 'hostKey', ok: true, durationMs: 9 },
-      { step: 'auth', ok: false, reason: 'auth_failed', detail: 'Permission denied (publickey).', durationMs: 14 },
-      { step: 'docker', ok: false, skipped: true },
-      { step: 'compose', ok: false, skipped: true },
+      step({ step: 'tcp', ok: true, durationMs: 3 }),
+      step({ step: 'hostKey', ok: true, durationMs: 9 }),
+      step({ step: 'auth', reason: 'auth_failed', detail: 'Permission denied (publickey).', durationMs: 14 }),
+      step({ step: 'docker', skipped: true }),
+      step({ step: 'compose', skipped: true }),
     ],
   }
   render(<TestSteps report={report} />)

@@ -20,8 +20,8 @@ const ITEMS: Item[] = [
   { to: '/servers', label: 'Servers', icon: Server },
   { to: '/projects', label: 'Projects', icon: FolderKanban },
   { to: '/operations', label: 'Operations', icon: Activity },
-  { to: '/audit', label: 'Audit', icon: ScrollText, right: 'audit:read' },
-  { to: '/users', label: 'Users', icon: Users, right: 'users:write' },
+  { to: '/audit', label: 'Audit', icon: ScrollText, right: 'audit:view' },
+  { to: '/users', label: 'Users', icon: Users, right: 'users:manage' },
 ]
 
 export function Nav() {

@@ -2,7 +2,7 @@ import { useState } from 'react'
 import { asProblem } from '@/api/problem'
 import { useUser } from '@/api/session'
 import type { Role, User } from '@/api/types'
-import { useSaveUser } from '@/api/users'
+import { useAddUser, useEditUser } from '@/api/users'
 import { ProblemNote } from '@/components/error-state'
 import { Button } from '@/components/ui/button'
 import { Dialog, DialogForm } from '@/components/ui/dialog'
@@ -20,7 +20,9 @@ export function UserDialog({ open, onOpenChange, user }: Props) {
 
 function UserForm({ user, onDone }: { user?: User; onDone: () => void }) {
   const me = useUser()
-  const save = useSaveUser(user?.id)
+  const add = useAddUser()
+  const edit = useEditUser(user?.id ?? '')
+  const save = user ? edit : add
   const [form, setForm] = useState({
     username: user?.username ?? '',
     name: user?.name ?? '',
@@ -34,7 +36,8 @@ function UserForm({ user, onDone }: { user?: User; onDone: () => void }) {
   const submit = () => {
     const { password, ...rest } = form
     const body = { ...rest, username: form.username.trim(), name: form.name.trim(), email: form.email.trim() || null }
-    save.mutate(password ? { ...body, password } : body, { onSuccess: onDone })
+    if (user) edit.mutate(password ? { ...body, password } : body, { onSuccess: onDone })
+    else add.mutate({ ...body, password }, { onSuccess: onDone })
   }
   const self = user?.id === me.id
   return (
