@@ -1,8 +1,18 @@
 import type { QueryClient } from '@tanstack/react-query'
-import { createRouter } from '@tanstack/react-router'
+import { createRouter, type ErrorComponentProps, useRouter } from '@tanstack/react-router'
 import { ErrorState } from './components/error-state'
 import { basePath } from './lib/base'
 import { routeTree } from './routes/tree'
+
+/** A page that could not even begin: asked for again from the start. */
+function RouteError({ error, reset }: ErrorComponentProps) {
+  const router = useRouter()
+  const retry = () => {
+    reset()
+    void router.invalidate()
+  }
+  return <ErrorState error={error} onRetry={retry} className="min-h-dvh content-center" />
+}
 
 export function makeRouter(queryClient: QueryClient) {
   return createRouter({
@@ -12,7 +22,7 @@ export function makeRouter(queryClient: QueryClient) {
     defaultPreload: 'intent',
     defaultPreloadStaleTime: 0,
     scrollRestoration: true,
-    defaultErrorComponent: ({ error, reset }) => <ErrorState error={error} onRetry={reset} className="min-h-dvh" />,
+    defaultErrorComponent: RouteError,
   })
 }
 

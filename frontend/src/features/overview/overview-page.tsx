@@ -8,6 +8,7 @@ import { AppsTable } from '@/components/apps-table'
 import { Load } from '@/components/load'
 import { OperationsTable } from '@/components/operations-table'
 import { Page, Panel } from '@/components/page'
+import { SkeletonRows } from '@/components/skeleton'
 import { useNames } from '@/components/use-names'
 import { now } from '@/lib/clock'
 import { usePolling } from '@/live/live'
@@ -31,6 +32,15 @@ export function OverviewPage() {
     return (
       <Page title="Overview">
         <FirstSteps servers={servers.data} projects={projects.data} />
+      </Page>
+    )
+  // All at once, so that nothing moves when the last answer comes.
+  if ([apps, servers, projects, recent].some((query) => query.isPending))
+    return (
+      <Page title="Overview">
+        <Panel>
+          <SkeletonRows />
+        </Panel>
       </Page>
     )
   const running = apps.data

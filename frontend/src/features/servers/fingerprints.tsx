@@ -8,7 +8,7 @@ export function Fingerprint({ label, hostKey, tone }: { label: string; hostKey: 
   return (
     <div
       className={cn(
-        'min-w-0 rounded-md border px-3 py-2',
+        'w-full min-w-0 rounded-md border px-3 py-2',
         tone === 'bad' ? 'border-bad/40 bg-bad-wash' : 'border-line bg-sunken',
       )}
     >
