@@ -15,6 +15,12 @@ it('is a table to a screen reader', () => {
   expect(screen.getAllByRole('cell').map((cell) => cell.textContent)).toEqual(['a', '1', 'bb', '2'])
 })
 
+it('keeps every row, in order, over the groups that are laid out together', () => {
+  const rows = Array.from({ length: 60 }, (_, i) => `row ${i}`)
+  render(<DataTable label="T" columns={COLUMNS.slice(0, 1)} rows={rows} rowKey={(row) => row} />)
+  expect(screen.getAllByRole('cell').map((cell) => cell.textContent)).toEqual(rows)
+})
+
 it('turns the order round on the second press, and says which it is', async () => {
   const onSort = vi.fn()
   render(

@@ -25,6 +25,16 @@ type Props<Row> = {
   onSort?: (sort: Sort) => void
 }
 
+/** Rows that are laid out, or left out, together: each group costs the browser a little, each row in it much more. */
+const GROUP_ROWS = 24
+
+function inGroups<Row>(all: Row[]): { from: number; rows: Row[] }[] {
+  const groups = []
+  for (let from = 0; from < all.length; from += GROUP_ROWS)
+    groups.push({ from, rows: all.slice(from, from + GROUP_ROWS) })
+  return groups
+}
+
 const HIDDEN = { md: '@max-[36rem]:hidden', lg: '@max-[58rem]:hidden' } as const
 
 /**
@@ -44,28 +54,37 @@ export function DataTable<Row>({ label, columns, rows, rowKey, sort, onSort }: P
   } as CSSProperties
   return (
     <div role="table" className="@container" aria-label={label} aria-rowcount={rows.length + 1} style={style}>
-      <div role="row" className="grid-row h-9 gap-x-4 border-line border-b px-4">
+      <div role="row" className="grid-row h-9 gap-x-4 px-4">
         {columns.map((column) => (
           <HeaderCell key={column.id} column={column} sort={sort} onSort={onSort} />
         ))}
       </div>
-      {rows.map((row) => (
+      {inGroups(rows).map((group) => (
         <div
-          key={rowKey(row)}
-          role="row"
-          className="grid-row row-lazy relative min-h-11 gap-x-4 border-line border-b px-4 py-1.5 last:border-0 hover:bg-hover"
+          key={group.from}
+          role="rowgroup"
+          className="row-group-lazy"
+          style={{ '--rows': group.rows.length } as CSSProperties}
         >
-          {columns.map((column) => (
+          {group.rows.map((row) => (
             <div
-              key={column.id}
-              role="cell"
-              className={cn(
-                'min-w-0',
-                column.align && 'justify-self-end text-right',
-                column.from && HIDDEN[column.from],
-              )}
+              key={rowKey(row)}
+              role="row"
+              className="grid-row relative min-h-11 gap-x-4 border-line border-t px-4 py-1.5 hover:bg-hover"
             >
-              {column.cell(row)}
+              {columns.map((column) => (
+                <div
+                  key={column.id}
+                  role="cell"
+                  className={cn(
+                    'min-w-0',
+                    column.align && 'justify-self-end text-right',
+                    column.from && HIDDEN[column.from],
+                  )}
+                >
+                  {column.cell(row)}
+                </div>
+              ))}
             </div>
           ))}
         </div>
