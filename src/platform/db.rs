@@ -3,14 +3,14 @@
 //! [`Database::open`] waits a bounded time for an external server that is starting. Migrations go forward only, under
 //! a lock, and a database that a newer Quaymaster has migrated is refused, see [`migrate`].
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use sqlx::{
-    ConnectOptions, Connection, PgConnection, PgPool,
+    Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::{Lifecycle, config::DatabaseConfig};
+use super::{Lifecycle, Timestamp, config::DatabaseConfig};
 
 mod connect;
 pub mod embedded;
@@ -31,6 +31,8 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// No statement of ours is meant to take longer: one that does holds locks that others wait for.
 const LIMITS: [(&str, &str); 3] =
     [("statement_timeout", "30s"), ("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "60s")];
+/// A migration waits this long for another replica's, or for a table that is in use.
+const MIGRATE_LOCK_WITHIN: &str = "5min";
 const NAME: &str = "quaymaster";
 
 /// An open database. Clones share it.
@@ -60,20 +62,33 @@ impl Database {
         let (options, cluster) = match config {
             DatabaseConfig::External(options) => (options.as_ref().clone(), None),
             DatabaseConfig::Embedded { data_dir, postgres_bin } => {
-                let setup = Setup {
-                    data_dir: data_dir.clone(),
-                    postgres_bin: postgres_bin.clone(),
-                    durability: Durability::Full,
-                };
-                let start = async {
-                    let cluster = Cluster::start(setup).await?;
-                    cluster.ensure_database(NAME).await?;
-                    Ok::<_, EmbeddedError>(cluster)
-                };
-                let cluster = lifecycle.until_stopping(start).await.ok_or(DbError::Stopped)??;
+                let starting = start_cluster(data_dir, postgres_bin.as_deref());
+                let cluster = lifecycle.until_stopping(starting).await.ok_or(DbError::Stopped)??;
                 (cluster.options(NAME), Some(Arc::new(cluster)))
             }
         };
+        Self::connect_to(options, cluster, lifecycle).await
+    }
+
+    /// Like [`Database::open`], but uses the embedded database that another Quaymaster runs if there is one: for
+    /// commands beside `serve`.
+    pub async fn open_or_join(config: &DatabaseConfig, lifecycle: &Lifecycle) -> Result<Self, DbError> {
+        match Self::open(config, lifecycle).await {
+            Err(DbError::Embedded(EmbeddedError::InUse(data_dir))) => {
+                match Cluster::options_of_running(&data_dir, NAME) {
+                    Some(options) => Self::connect_to(options, None, lifecycle).await,
+                    None => Err(EmbeddedError::InUse(data_dir).into()),
+                }
+            }
+            opened => opened,
+        }
+    }
+
+    async fn connect_to(
+        options: PgConnectOptions,
+        cluster: Option<Arc<Cluster>>,
+        lifecycle: &Lifecycle,
+    ) -> Result<Self, DbError> {
         let options = options.application_name(NAME);
         connect::await_server(&options, lifecycle).await?;
         Ok(Self { pool: pool(&options), options, cluster })
@@ -100,6 +115,14 @@ impl Database {
         schema.map_err(|cause| connect::failed(&self.options, cause))
     }
 
+    /// What kind of server it is.
+    pub async fn server(&self) -> Result<Server, DbError> {
+        let mut db = self.connect().await?;
+        let server = server(&mut db).await;
+        let _ = db.close().await;
+        server.map_err(|cause| connect::failed(&self.options, cause))
+    }
+
     /// Closes the pool, then stops the embedded database, if there is one. To be called when all tasks have ended.
     pub async fn close(&self) {
         if tokio::time::timeout(CLOSE_WITHIN, self.pool.close()).await.is_err() {
@@ -110,10 +133,40 @@ impl Database {
         }
     }
 
-    /// A connection of its own, outside of the pool and without its time limits.
+    /// A connection of its own, outside of the pool and without the limits of its statements.
     async fn connect(&self) -> Result<PgConnection, DbError> {
-        self.options.connect().await.map_err(|cause| connect::failed(&self.options, cause))
+        let options = self.options.clone().options([("lock_timeout", MIGRATE_LOCK_WITHIN)]);
+        connect::connect(&options).await.map_err(|cause| connect::failed(&self.options, cause))
     }
+}
+
+async fn start_cluster(data_dir: &Path, postgres_bin: Option<&Path>) -> Result<Cluster, EmbeddedError> {
+    let setup = Setup {
+        data_dir: data_dir.to_owned(),
+        postgres_bin: postgres_bin.map(Path::to_owned),
+        durability: Durability::Full,
+    };
+    let cluster = Cluster::start(setup).await?;
+    cluster.ensure_database(NAME).await?;
+    Ok(cluster)
+}
+
+/// What kind of server it is, for `doctor`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    pub version: String,
+    pub major: i32,
+    pub now: Timestamp,
+}
+
+async fn server(db: &mut PgConnection) -> sqlx::Result<Server> {
+    sqlx::query_as!(
+        Server,
+        r#"select current_setting('server_version') as "version!",
+                  current_setting('server_version_num')::int / 10000 as "major!", clock_timestamp() as "now!""#
+    )
+    .fetch_one(db)
+    .await
 }
 
 /// Whether the database answers.

@@ -6,12 +6,14 @@ pub mod claim;
 pub mod clock;
 pub mod config;
 pub mod db;
+pub mod doctor;
 pub mod error;
 pub mod id;
 pub mod lifecycle;
 pub mod password;
 pub mod replica;
 pub mod secret;
+pub mod telemetry;
 pub mod token;
 pub mod vault;
 

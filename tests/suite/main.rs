@@ -8,9 +8,12 @@
     reason = "here a panic is the verdict, in helpers as well"
 )]
 
+mod apps;
 mod architecture;
 mod database;
 mod docker;
 mod docker_over_ssh;
+mod operations;
+mod projects;
 mod ssh;
 mod support;

@@ -32,7 +32,7 @@ pub struct ServeArgs {
     /// Whether such browsers may send cookies [default: false]
     #[arg(long, env = "CORS_CREDENTIALS", help_heading = "HTTP")]
     pub cors_credentials: Option<String>,
-    /// Where people open the dashboard, such as <https://quay.example.com>; its origin is allowed too
+    /// Where people open the dashboard, such as `https://quay.example.com`; its origin is allowed too
     #[arg(long, env = "FRONTEND_URL", help_heading = "HTTP")]
     pub frontend_url: Option<String>,
     /// Networks of proxies whose X-Forwarded-* headers are believed, comma-separated [default: none]
@@ -77,7 +77,7 @@ pub struct ServeArgs {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Database")]
 pub struct DatabaseArgs {
-    /// postgres://user:password@host:5432/name [default: a private Postgres in the data directory]
+    /// Such as `postgres://user:password@host:5432/name` [default: a private Postgres in the data directory]
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_parser = secret)]
     pub database_url: Option<Secret<String>>,
     /// Host of the database, instead of a URL; a path is the folder of its Unix socket
@@ -115,7 +115,7 @@ pub struct DatabaseArgs {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Log")]
 pub struct LogArgs {
-    /// error, warn, info, debug or trace; or by module: info,quaymaster::remote=debug [default: info]
+    /// error, warn, info, debug or trace; or by module: `info,quaymaster::remote=debug` [default: info]
     #[arg(long, env = "LOG_LEVEL")]
     pub log_level: Option<String>,
     /// File that the log is appended to as well [default: none]
@@ -126,6 +126,7 @@ pub struct LogArgs {
     pub log_format: Option<String>,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a value parser of clap may fail")]
 fn secret(text: &str) -> Result<Secret<String>, Infallible> {
     Ok(text.into())
 }

@@ -66,7 +66,7 @@ impl DatabaseArgs {
                 None
             }
             (Some(url), None) => reader.maybe("DATABASE_URL", Some(url), parse_url),
-            (None, Some(host)) => Some(self.from_parts(reader, host.trim())),
+            (None, Some(host)) => Some(self.read_parts(reader, host.trim())),
             (None, None) => {
                 self.refuse_parts_without_host(reader);
                 None
@@ -81,7 +81,7 @@ impl DatabaseArgs {
         }
     }
 
-    fn from_parts(&self, reader: &mut Reader, host: &str) -> PgConnectOptions {
+    fn read_parts(&self, reader: &mut Reader, host: &str) -> PgConnectOptions {
         let port = reader
             .read("DB_PORT", self.db_port.as_deref(), 5432, |text| parse::number(text, &(1..=u16::MAX)));
         let text = |given: &Option<String>| {

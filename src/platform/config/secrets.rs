@@ -198,9 +198,9 @@ mod tests {
         let made = folder.get_or_make("a", vault::generate_key).unwrap();
         let again = folder.get_or_make("a", || panic!("made a second time")).unwrap();
         assert_eq!(made.expose(), again.expose());
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode(&folder.0), 0o700);
-        assert_eq!(mode(&folder.0.join("a")), 0o600);
+        let permissions = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(permissions(&folder.0), 0o700);
+        assert_eq!(permissions(&folder.0.join("a")), 0o600);
         assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1, "nothing temporary stays");
     }
 }

@@ -1,8 +1,8 @@
 //! Waiting for a server that is starting, and for nothing else: a wrong password does not become right by waiting.
 
-use std::time::Duration;
+use std::{io::ErrorKind, time::Duration};
 
-use sqlx::{ConnectOptions, Connection, postgres::PgConnectOptions};
+use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::DbError;
@@ -38,8 +38,12 @@ async fn try_until_up(options: &PgConnectOptions, within: Duration) -> Result<()
 }
 
 async fn try_once(options: &PgConnectOptions) -> sqlx::Result<()> {
-    let attempt = async { options.connect().await?.close().await };
-    timeout(ATTEMPT_WITHIN, attempt).await.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut))
+    connect(options).await?.close().await
+}
+
+/// A connection, within a time that also a server far away keeps.
+pub(super) async fn connect(options: &PgConnectOptions) -> sqlx::Result<PgConnection> {
+    timeout(ATTEMPT_WITHIN, options.connect()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
 /// Refused, not there yet, not in the DNS yet, or saying itself that it starts.
@@ -47,7 +51,12 @@ fn may_be_starting(error: &sqlx::Error) -> bool {
     /// `cannot_connect_now`, PostgreSQL documentation, appendix A.
     const STARTING: &str = "57P03";
     match error {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => true,
+        // A certificate that is refused is invalid data, and stays so.
+        sqlx::Error::Io(error) => !matches!(
+            error.kind(),
+            ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::PermissionDenied
+        ),
+        sqlx::Error::PoolTimedOut => true,
         sqlx::Error::Database(error) => error.code().as_deref() == Some(STARTING),
         _ => false,
     }

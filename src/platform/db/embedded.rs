@@ -10,16 +10,18 @@ use std::{
 };
 
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection,
+    AssertSqlSafe, Connection,
     postgres::{PgConnectOptions, PgSslMode},
 };
 
+use super::connect;
 use crate::platform::{Secret, config::SecretFolder, token};
 
 mod account;
 mod binaries;
 mod folders;
 mod init;
+mod launch;
 mod log;
 mod pid_file;
 mod program;
@@ -29,12 +31,17 @@ pub use account::Account;
 pub use binaries::Binaries;
 
 use folders::Folders;
-use server::{Launch, Server};
+use launch::Launch;
+use server::Server;
 
 /// The cluster's only role.
 const ROLE: &str = "quaymaster";
 /// Names the socket; there is no TCP port.
 const PORT: u16 = 5432;
+/// In the data directory.
+const CLUSTER_FOLDER: &str = "postgres";
+/// Among the secrets.
+const PASSWORD_FILE: &str = "database-password";
 
 /// Which cluster to start and how.
 #[derive(Clone, Debug)]
@@ -127,7 +134,7 @@ impl Cluster {
         folders.open_to(account.as_ref(), &binaries).await?;
         let password = password(&folders, made_by.is_some())?;
         if made_by.is_none() {
-            init::init(&folders, account.as_ref(), &binaries, &password).await?;
+            init::init(&folders, account.as_ref(), &binaries, &password, setup.durability).await?;
         }
         let socket_dir = folders.socket_dir(account.as_ref())?;
         let launch = Launch {
@@ -137,25 +144,32 @@ impl Cluster {
             socket_dir: socket_dir.clone(),
             durability: setup.durability,
         };
-        let server = Server::start(launch, folders.into_lock())?;
+        let server = Server::start(&launch, folders.into_lock())?;
         server.ready().await?;
         Ok(Self { server, socket_dir, password })
     }
 
     /// How to reach `database` in it.
     pub fn options(&self, database: &str) -> PgConnectOptions {
-        PgConnectOptions::new_without_pgpass()
-            .socket(&self.socket_dir)
-            .port(PORT)
-            .username(ROLE)
-            .password(self.password.expose())
-            .database(database)
-            .ssl_mode(PgSslMode::Disable)
+        options(&self.socket_dir, &self.password, database)
+    }
+
+    /// How to reach `database` in the cluster that another process runs in `data_dir`; None when none runs there, or
+    /// when its files are not ours to read.
+    pub fn options_of_running(data_dir: &Path, database: &str) -> Option<PgConnectOptions> {
+        let socket_dir = pid_file::socket_dir_of_running(&data_dir.join(CLUSTER_FOLDER))?;
+        let password = SecretFolder::of(data_dir).get(PASSWORD_FILE).ok()??;
+        Some(options(&socket_dir, &password, database))
+    }
+
+    /// Whether `data_dir` has a cluster, running or not.
+    pub fn exists(data_dir: &Path) -> bool {
+        data_dir.join(CLUSTER_FOLDER).join("PG_VERSION").is_file()
     }
 
     /// Makes `name` unless it is there.
     pub async fn ensure_database(&self, name: &str) -> Result<(), EmbeddedError> {
-        let mut db = self.options("postgres").connect().await?;
+        let mut db = connect::connect(&self.options("postgres")).await?;
         let there = sqlx::query_scalar!(
             r#"select exists (select from pg_database where datname = $1) as "there!""#,
             name
@@ -184,14 +198,26 @@ impl Cluster {
 
 /// The role's password. A cluster that is there knows one already, so then a new one would be of no use.
 fn password(folders: &Folders, is_made: bool) -> Result<Secret<String>, EmbeddedError> {
-    const FILE: &str = "database-password";
     let secrets = SecretFolder::of(folders.data_dir());
     let failed = |cause| EmbeddedError::Io { path: folders.data_dir().to_owned(), cause };
     if !is_made {
-        return secrets.get_or_make(FILE, || token::random().0).map_err(failed);
+        return secrets.get_or_make(PASSWORD_FILE, || token::random().0).map_err(failed);
     }
-    let kept = secrets.get(FILE).map_err(failed)?;
-    kept.ok_or_else(|| EmbeddedError::NoPassword { folder: folders.cluster_dir(), file: secrets.path(FILE) })
+    let kept = secrets.get(PASSWORD_FILE).map_err(failed)?;
+    kept.ok_or_else(|| EmbeddedError::NoPassword {
+        folder: folders.cluster_dir(),
+        file: secrets.path(PASSWORD_FILE),
+    })
+}
+
+fn options(socket_dir: &Path, password: &Secret<String>, database: &str) -> PgConnectOptions {
+    PgConnectOptions::new_without_pgpass()
+        .socket(socket_dir)
+        .port(PORT)
+        .username(ROLE)
+        .password(password.expose())
+        .database(database)
+        .ssl_mode(PgSslMode::Disable)
 }
 
 fn io_error(path: &Path) -> impl FnOnce(std::io::Error) -> EmbeddedError {

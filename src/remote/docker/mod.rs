@@ -5,6 +5,7 @@
 //! come from is behind [`Dial`]; [`Engines`] makes them over SSH.
 
 mod container;
+mod demux;
 mod dial;
 mod engines;
 mod error;

@@ -1,8 +1,11 @@
 //! The real parts that tests run on, started privately and ended with them, and waiting for them.
 
+pub mod api;
 pub mod docker;
 pub mod docker_host;
 pub mod hostile;
+pub mod postgres;
+pub mod scene;
 pub mod sshd;
 
 use std::{future::Future, time::Duration};

@@ -216,7 +216,8 @@ pub fn free_port() -> u16 {
     std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
-fn children(parent: u32) -> Vec<u32> {
+/// All descendants of a process.
+pub fn children(parent: u32) -> Vec<u32> {
     let stat = |id: u32| std::fs::read_to_string(Path::new("/proc").join(id.to_string()).join("stat")).ok();
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
@@ -231,7 +232,7 @@ fn children(parent: u32) -> Vec<u32> {
     clippy::disallowed_methods,
     reason = "used where no runtime is to be had: in Drop, and once for all tests"
 )]
-fn run(program: &str, args: &[&str]) -> bool {
+pub fn run(program: &str, args: &[&str]) -> bool {
     std::process::Command::new(program)
         .args(args)
         .stdin(Stdio::null())

@@ -21,7 +21,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{Account, Binaries, EmbeddedError, PORT, io_error, program};
+use super::{Account, Binaries, CLUSTER_FOLDER, EmbeddedError, PORT, io_error, program};
 
 /// `sun_path` of unix(7) has 108 bytes, the last of which ends it.
 const MAX_SOCKET_PATH: usize = 107;
@@ -60,7 +60,7 @@ impl Folders {
     }
 
     pub(super) fn cluster_dir(&self) -> PathBuf {
-        self.data_dir.join("postgres")
+        self.data_dir.join(CLUSTER_FOLDER)
     }
 
     /// Keeps the lock alone.
@@ -142,8 +142,8 @@ impl Folders {
             return Ok(near);
         }
         let hash = Sha256::digest(self.data_dir.as_os_str().as_bytes());
-        let name: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        let folder = short_folder(account.is_some()).join(format!("quaymaster-{name}"));
+        let name = hash.first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
+        let folder = short_folder(account.is_some()).join(format!("quaymaster-{name:016x}"));
         make_private(&folder, account)?;
         Ok(folder)
     }

@@ -2,7 +2,7 @@
 
 use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 
-use super::{Account, Binaries, EmbeddedError, ROLE, folders::Folders, io_error, program};
+use super::{Account, Binaries, Durability, EmbeddedError, ROLE, folders::Folders, io_error, program};
 use crate::platform::Secret;
 
 const INIT_WITHIN: Duration = Duration::from_secs(120);
@@ -13,11 +13,12 @@ pub(super) async fn init(
     account: Option<&Account>,
     binaries: &Binaries,
     password: &Secret<String>,
+    durability: Durability,
 ) -> Result<(), EmbeddedError> {
     let unfinished = folders.make_unfinished(account)?;
     let password_file = folders.data_dir().join(".initial-password");
     write_password(&password_file, account, password)?;
-    let made = run_initdb(&unfinished, &password_file, account, binaries).await;
+    let made = run_initdb(&unfinished, &password_file, account, binaries, durability).await;
     fs::remove_file(&password_file).map_err(io_error(&password_file))?;
     made?;
     fs::rename(&unfinished, folders.cluster_dir()).map_err(io_error(&unfinished))?;
@@ -49,6 +50,7 @@ async fn run_initdb(
     password_file: &Path,
     account: Option<&Account>,
     binaries: &Binaries,
+    durability: Durability,
 ) -> Result<(), EmbeddedError> {
     let mut command = program::bound_command(&binaries.program("initdb"), "KILL", account);
     command
@@ -58,5 +60,8 @@ async fn run_initdb(
         .arg(password_file)
         .args(["--username", ROLE, "--encoding", "UTF8", "--no-locale"])
         .args(["--auth-local", "scram-sha-256", "--auth-host", "reject"]);
+    if durability == Durability::None {
+        command.arg("--no-sync");
+    }
     program::run(command, INIT_WITHIN).await.map(drop)
 }

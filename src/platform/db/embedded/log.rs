@@ -3,7 +3,6 @@
 use std::{collections::VecDeque, sync::Mutex};
 
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tracing::Level;
 
 /// Lines kept.
 const TAIL_LINES: usize = 8;
@@ -56,22 +55,19 @@ fn pass_on(line: &[u8], tail: &Tail) {
     if line.is_empty() {
         return;
     }
-    match level(line) {
-        Level::WARN => {
-            tail.push(line);
-            tracing::warn!(target: "postgres", "{line}");
-        }
-        _ => tracing::debug!(target: "postgres", "{line}"),
+    if is_serious(line) {
+        tail.push(line);
+        tracing::warn!(target: "postgres", "{line}");
+    } else {
+        tracing::debug!(target: "postgres", "{line}");
     }
 }
 
 /// By the word that Postgres begins a message with; it uses its own name before it has read its settings. FATAL ends one
 /// connection, or the server. A statement's ERROR is told to whoever ran it.
-fn level(line: &str) -> Level {
-    match line.split_once(':').map(|(word, _)| word) {
-        Some("FATAL" | "PANIC" | "WARNING" | "postgres") => Level::WARN,
-        _ => Level::DEBUG,
-    }
+fn is_serious(line: &str) -> bool {
+    let word = line.split_once(':').map(|(word, _)| word);
+    matches!(word, Some("FATAL" | "PANIC" | "WARNING" | "postgres"))
 }
 
 #[cfg(test)]
@@ -81,11 +77,11 @@ mod tests {
     #[tokio::test]
     async fn the_last_fatal_lines_are_kept_and_the_others_are_not() {
         let tail = Tail::default();
-        let mut said = String::from("LOG:  starting\nERROR:  a statement's\n");
-        for number in 0..20 {
-            said.push_str(&format!("FATAL:  reason {number}\n"));
-        }
-        said.push_str("FATAL:  the last has no end of line");
+        let reasons: Vec<String> = (0..20).map(|number| format!("FATAL:  reason {number}")).collect();
+        let said = format!(
+            "LOG:  starting\nERROR:  a statement's\n{}\nFATAL:  the last has no end of line",
+            reasons.join("\n")
+        );
         follow(said.as_bytes(), &tail).await;
         let told = tail.take();
         assert!(told.starts_with("FATAL:  reason 13"), "{told}");

@@ -4,7 +4,12 @@
 //! of the same user, which after a restart of a container is the rule: then the file is made to name nobody. It is
 //! never removed, because Postgres also reads in it which shared memory must be free.
 
-use std::{fs, os::unix::fs::MetadataExt, path::Path, time::Duration};
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::{Instant, sleep};
@@ -67,6 +72,16 @@ pub(super) fn is_ready(cluster_dir: &Path, pid: u32) -> bool {
         lines.next().and_then(|line| line.trim().parse().ok()) == Some(pid)
             && lines.nth(6).is_some_and(|state| state.trim() == "ready")
     })
+}
+
+/// The folder of the socket of the Postgres that takes connections on `cluster_dir`.
+pub(super) fn socket_dir_of_running(cluster_dir: &Path) -> Option<PathBuf> {
+    let text = fs::read_to_string(cluster_dir.join("postmaster.pid")).ok()?;
+    let pid = text.lines().next()?.trim().parse().ok()?;
+    // The fifth line.
+    let socket_dir = text.lines().nth(4)?;
+    (is_ready(cluster_dir, pid) && Process::read(i32::try_from(pid).ok()?)?.name == "postgres")
+        .then(|| PathBuf::from(socket_dir))
 }
 
 /// SIGINT: Postgres ends its connections and itself.

@@ -4,24 +4,20 @@
 //! threads may end before their process does. It lives exactly as long as the supervision, and holds the data
 //! directory's lock until Postgres has ended.
 
-use std::{
-    fs::{self, File},
-    path::PathBuf,
-    process::{ExitStatus, Stdio},
-    time::Duration,
-};
+use std::{fs::File, process::ExitStatus, time::Duration};
 
 use tokio::{
-    process::{Child, Command},
+    process::Child,
     sync::watch,
     time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Account, Durability, EmbeddedError, PORT, folders,
+    EmbeddedError,
+    launch::Launch,
     log::{self, Tail},
-    pid_file, program,
+    pid_file,
 };
 
 /// Recovery after a crash of the machine may take this long.
@@ -36,16 +32,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// One that ran for this long is started again without a longer pause than the first.
 const STEADY_AFTER: Duration = Duration::from_secs(60);
-
-/// How to start Postgres.
-#[derive(Clone, Debug)]
-pub(super) struct Launch {
-    pub(super) program: PathBuf,
-    pub(super) account: Option<Account>,
-    pub(super) cluster_dir: PathBuf,
-    pub(super) socket_dir: PathBuf,
-    pub(super) durability: Durability,
-}
 
 #[derive(Clone, Debug)]
 enum State {
@@ -72,7 +58,7 @@ impl Drop for Server {
 }
 
 impl Server {
-    pub(super) fn start(launch: Launch, lock: File) -> Result<Self, EmbeddedError> {
+    pub(super) fn start(launch: &Launch, lock: File) -> Result<Self, EmbeddedError> {
         let failed = |cause| EmbeddedError::Run { program: launch.program.clone(), cause };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let stop = CancellationToken::new();
@@ -82,6 +68,7 @@ impl Server {
             .name("postgres".to_owned())
             .spawn(move || {
                 let last = runtime.block_on(supervise(&supervised, &asked, &tell));
+                supervised.remove_foreign_socket_dir();
                 drop(lock);
                 tell.send_replace(last);
             })
@@ -236,7 +223,7 @@ async fn report_ready(launch: &Launch, pid: u32, tell: &watch::Sender<State>, wa
     }
     *was_ready = true;
     tell.send_replace(State::Ready { pid });
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 fn told(ended: std::io::Result<ExitStatus>) -> String {
@@ -267,50 +254,4 @@ fn spawn(launch: &Launch) -> Result<(Child, u32), String> {
         .map_err(|cause| EmbeddedError::Run { program: launch.program.clone(), cause }.to_string())?;
     let pid = child.id().ok_or_else(|| "postgres ended as it started".to_owned())?;
     Ok((child, pid))
-}
-
-impl Launch {
-    fn command(&self) -> Command {
-        let mut command = program::bound_command(&self.program, "INT", self.account.as_ref());
-        command.stdout(Stdio::null()).stderr(Stdio::piped());
-        command.arg("-D").arg(&self.cluster_dir).arg("-k").arg(&self.socket_dir);
-        for setting in self.settings() {
-            command.arg("-c").arg(setting);
-        }
-        command
-    }
-
-    fn settings(&self) -> Vec<String> {
-        let mut settings: Vec<String> = [
-            "listen_addresses=",
-            "unix_socket_permissions=0700",
-            "shared_buffers=32MB",
-            "timezone=UTC",
-            "log_timezone=UTC",
-            "log_destination=stderr",
-            "logging_collector=off",
-            "log_line_prefix=",
-            // Statements and the values that a constraint refused may be secrets.
-            "log_min_error_statement=panic",
-            "log_error_verbosity=terse",
-        ]
-        .map(str::to_owned)
-        .into();
-        settings.push(format!("port={PORT}"));
-        if self.durability == Durability::None {
-            settings
-                .extend(["fsync=off", "full_page_writes=off", "synchronous_commit=off"].map(str::to_owned));
-        }
-        settings
-    }
-
-    /// What a killed Postgres left in its socket's folder, which is private to this cluster: its lock there names a
-    /// process as `postmaster.pid` does, and would be taken as seriously.
-    fn clear_socket(&self) {
-        let socket = folders::socket_name();
-        for name in [format!("{socket}.lock"), socket] {
-            // Mostly there is none; one that cannot be removed makes Postgres say so.
-            let _ = fs::remove_file(self.socket_dir.join(name));
-        }
-    }
 }
