@@ -9,9 +9,15 @@
 )]
 
 mod architecture;
+mod audit;
+mod auth;
+mod cli;
 mod database;
 mod docker;
 mod docker_over_ssh;
+mod events;
+mod openapi;
 mod projects;
 mod ssh;
 mod support;
+mod users;
