@@ -8,7 +8,8 @@ use crate::{
     platform::{Error, Kind, Result},
     remote::{
         compose,
-        ssh::{self, Command, RemotePath, RunLimits},
+        host::{self, Folder},
+        ssh,
     },
     servers,
     services::Services,
@@ -32,9 +33,7 @@ impl AppActions {
         drop(db);
         let target = servers::ops::target(services, &server)?;
         let compose = servers::ops::compose(services, &server).await?;
-        if app.real_path.is_none() {
-            resolve(services, &target, &app).await?;
-        }
+        enter(services, &target, &app).await?;
         Ok(Work { target, command: compose.command(app.path, verb(operation.action)) })
     }
 }
@@ -48,24 +47,22 @@ fn verb(action: Action) -> compose::Action {
     }
 }
 
-/// Learns the folder's path without symbolic links, by which compose may label its containers.
-async fn resolve(services: &Services, target: &ssh::Target, app: &App) -> Result<()> {
-    let command = Command::new("pwd").arg("-P").dir(app.path.clone());
-    let output = services
-        .ssh
-        .run(target, &command, RunLimits::default())
-        .await
-        .map_err(|error| servers::unreachable(&error))?;
-    if !output.exit.is_success() {
-        let detail = format!("there is no folder {} on the host that this account may enter", app.path);
-        return Err(Error::new(Kind::RemoteFailed, "operation.failed", detail));
+/// Refuses a folder that is not an app's, and learns its path without symbolic links.
+async fn enter(services: &Services, target: &ssh::Target, app: &App) -> Result<()> {
+    let refused = |detail: String| Err(Error::new(Kind::RemoteFailed, "operation.failed", detail));
+    let looked = host::folder(&services.ssh, target, &app.path).await;
+    match looked.map_err(|error| servers::unreachable(&error))? {
+        Folder::Missing => {
+            refused(format!("there is no folder {} on the host that this account may enter", app.path))
+        }
+        Folder::WithoutComposeFile => {
+            refused(format!("there is no compose file in {} on the host", app.path))
+        }
+        Folder::Ready { real: Some(real) } if app.real_path.as_ref() != Some(&real) => {
+            store::set_real_path(&mut *services.db.acquire().await?, app, &real).await
+        }
+        Folder::Ready { .. } => Ok(()),
     }
-    let text = String::from_utf8_lossy(&output.stdout);
-    // A path that we cannot hold cannot be matched either; the one that was given still can.
-    if let Ok(path) = text.strip_suffix('\n').unwrap_or(&text).parse::<RemotePath>() {
-        store::set_real_path(&mut *services.db.acquire().await?, app, &path).await?;
-    }
-    Ok(())
 }
 
 #[async_trait]

@@ -1,6 +1,6 @@
 //! Running one operation's command on its host: output kept, cancel and deadline obeyed, the exit status known.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Actions, Failure, Lease, Outcome, Work, output::Recorder, store};
 use crate::{
@@ -167,13 +167,20 @@ pub async fn find_out(services: &Services, actions: &dyn Actions, lease: &Lease)
 async fn watch(services: &Services, work: &Work, lease: &Lease, why: &str) -> Result<Attempt> {
     let deadline = tokio::time::sleep(services.config.operation_timeout);
     tokio::pin!(deadline);
+    let mut last_contact = Instant::now();
+    let mut group = None;
     loop {
-        let still_running = services.ssh.find(&work.target, lease.operation.id.0).await;
-        let group = match still_running {
-            Ok(Some(group)) => group,
+        match services.ssh.find(&work.target, lease.operation.id.0).await {
+            Ok(Some(found)) => {
+                last_contact = Instant::now();
+                group = Some(found);
+            }
             Ok(None) => break,
-            Err(error) => return Ok(Attempt::Ended(Outcome::Lost { failure: lost(&error.to_string()) })),
-        };
+            Err(error) if error.needs_a_person() || last_contact.elapsed() > OUT_OF_REACH => {
+                return Ok(Attempt::Ended(Outcome::Lost { failure: lost(&error.to_string()) }));
+            }
+            Err(_) => {}
+        }
         tokio::select! {
             () = tokio::time::sleep(ASK_EVERY) => {}
             () = lease.lost.cancelled() => return Ok(Attempt::NotOurs),
@@ -190,9 +197,12 @@ async fn watch(services: &Services, work: &Work, lease: &Lease, why: &str) -> Re
     Ok(Attempt::Ended(Outcome::Lost { failure: lost(why) }))
 }
 
+/// A host that cannot be asked for longer than this does not keep an operation open.
+const OUT_OF_REACH: Duration = Duration::from_secs(60);
 const ASK_EVERY: Duration = Duration::from_millis(500);
 
-async fn end(services: &Services, work: &Work, group: ProcessGroup) {
+async fn end(services: &Services, work: &Work, group: Option<ProcessGroup>) {
+    let Some(group) = group else { return };
     if let Err(error) = services.ssh.end(&work.target, group, CANCEL_GRACE).await {
         tracing::warn!(%error, "cannot tell whether the remote command ended");
     }

@@ -182,17 +182,8 @@ impl LogArgs {
     }
 
     fn read_with(&self, reader: &mut Reader) -> LogConfig {
-        let level = |text: &str| {
-            match tracing_subscriber::EnvFilter::builder().parse(text) {
-            Ok(_) => Ok(text.to_owned()),
-            Err(_) => {
-                Err("is not a level (error, warn, info, debug, trace) or a list like info,quaymaster::remote=debug"
-                    .to_owned())
-            }
-        }
-        };
         LogConfig {
-            level: reader.read("LOG_LEVEL", self.log_level.as_deref(), "info".to_owned(), level),
+            level: reader.read("LOG_LEVEL", self.log_level.as_deref(), "info".to_owned(), parse::log_level),
             file: reader.maybe("LOG_FILE", self.log_file.as_deref(), parse::path),
             format: reader.read("LOG_FORMAT", self.log_format.as_deref(), LogFormat::Auto, parse::log_format),
         }

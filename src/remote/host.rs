@@ -64,17 +64,47 @@ pub async fn probe(engine: &Engine, target: &Target, look: Look) -> Result<Probe
     Ok(Probe::read(&String::from_utf8_lossy(&ran.stdout)))
 }
 
-/// The folder's path without symbolic links, which is what compose 1 labels containers with; compose 2 keeps the path that it
-/// was started in. `None` when the host has no such folder.
-pub async fn real_path(
-    engine: &Engine,
-    target: &Target,
-    dir: &RemotePath,
-) -> Result<Option<RemotePath>, ssh::Error> {
-    let command = Command::new("sh").args(["-c", "pwd -P"]).dir(dir.clone());
+/// An app's folder on a host, as far as the account sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Folder {
+    /// It is not there, or may not be entered.
+    Missing,
+    /// Compose would look for its file in the folders above, and act on whatever app it finds there.
+    WithoutComposeFile,
+    Ready {
+        /// Its path without symbolic links, which is what compose 1 labels containers with; compose 2 keeps the path that
+        /// it was started in. `None` when it is none that we can hold.
+        real: Option<RemotePath>,
+    },
+}
+
+/// The names that compose looks for; a `.env` may name others.
+const FOLDER_SCRIPT: &str = r#"
+cd -- "$1" 2>/dev/null || { echo missing; exit; }
+for file in compose.yaml compose.yml docker-compose.yaml docker-compose.yml; do
+  if [ -e "$file" ]; then echo ready; pwd -P; exit; fi
+done
+if grep -qs '^COMPOSE_FILE=' .env; then echo ready; pwd -P; else echo bare; fi
+"#;
+
+/// Looks at an app's folder.
+pub async fn folder(engine: &Engine, target: &Target, dir: &RemotePath) -> Result<Folder, ssh::Error> {
+    let command = Command::new("sh").args(["-c", FOLDER_SCRIPT, "sh", dir.as_str()]);
     let ran = engine.run(target, &command, LIMITS).await?;
-    let printed = String::from_utf8(ran.stdout).ok().filter(|_| ran.exit.is_success());
-    Ok(printed.and_then(|path| path.strip_suffix('\n')?.parse().ok()))
+    Ok(read_folder(&ran.stdout))
+}
+
+fn read_folder(printed: &[u8]) -> Folder {
+    let text = String::from_utf8_lossy(printed);
+    match text.split_once('\n') {
+        Some(("ready", path)) => {
+            let is_text = std::str::from_utf8(printed).is_ok();
+            let real = path.strip_suffix('\n').and_then(|path| path.parse().ok()).filter(|_| is_text);
+            Folder::Ready { real }
+        }
+        Some(("bare", _)) => Folder::WithoutComposeFile,
+        _ => Folder::Missing,
+    }
 }
 
 impl Probe {

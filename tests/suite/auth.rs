@@ -39,7 +39,7 @@ async fn one_signs_in_with_the_name_or_the_address_in_any_case() {
         assert_eq!((&body["user"]["username"], &body["user"]["role"]), (&json!("ann"), &json!("user")));
         assert_eq!(body["user"]["permissions"], json!([]));
         assert_eq!(body["expiresIn"], 900);
-        let client = Client { token: Some(text(&body["token"])), ..api.stranger() };
+        let client = api.stranger().with_token(text(&body["token"]));
         assert_eq!(client.get("/api/auth/verify").await.is(200)["user"], body["user"]);
         let me = client.get("/api/auth/me").await.is(200);
         assert_eq!((&me["email"], &me["plan"]), (&json!("ann@example.com"), &json!("self-hosted")));
@@ -119,7 +119,7 @@ async fn an_expired_token_is_told_from_a_wrong_one_and_can_still_sign_out() {
     for wrong in
         [unsigned, head.to_owned(), format!("{head}."), format!("{head}.{}", signature.to_uppercase())]
     {
-        let client = Client { token: Some(wrong), ..client.clone() };
+        let client = client.clone().with_token(wrong);
         client.get("/api/auth/me").await.is_refused(401, "auth.invalid_token");
     }
     client.post("/api/auth/logout", json!({})).await.is(200);
@@ -134,7 +134,7 @@ async fn a_refresh_token_rotates_and_one_used_twice_ends_the_session() {
     let second = refresh(&api.stranger(), &old).await;
     let new = cookie(&second, "qm_refresh");
     assert_ne!(old, new);
-    let client = Client { token: Some(text(&second.is(200)["token"])), ..api.stranger() };
+    let client = api.stranger().with_token(text(&second.is(200)["token"]));
     client.get("/api/auth/me").await.is(200);
 
     refresh(&api.stranger(), &old).await.is_refused(401, "auth.refresh_refused");

@@ -8,7 +8,7 @@ use quaymaster::{
     remote::{
         compose::Action,
         docker::{AppState, Docker, Engines, Follow, LogQuery, Tail, summarise},
-        host::{self, Look},
+        host::{self, Folder, Look},
         ssh::{Engine, Exit, Limits, RemotePath, RunLimits},
     },
 };
@@ -107,10 +107,12 @@ async fn the_real_path_of_a_folder_is_the_hosts_business() {
     let link = std::path::Path::new(app.dir()).with_file_name("link");
     std::os::unix::fs::symlink(app.dir(), &link).unwrap();
     let link = link.to_str().unwrap().parse().unwrap();
-    let real = host::real_path(&ssh, &host.target, &link).await.unwrap().unwrap();
+    let Folder::Ready { real: Some(real) } = host::folder(&ssh, &host.target, &link).await.unwrap() else {
+        panic!("the folder has a compose file");
+    };
     assert_eq!(real.as_str(), app.dir());
     let none = "/no/such/folder".parse().unwrap();
-    assert_eq!(host::real_path(&ssh, &host.target, &none).await.unwrap(), None);
+    assert_eq!(host::folder(&ssh, &host.target, &none).await.unwrap(), Folder::Missing);
 }
 
 #[tokio::test]

@@ -16,7 +16,11 @@ use uuid::Uuid;
 
 use crate::{
     projects::app,
-    support::api::{Client, TestApi},
+    support::{
+        PATIENCE,
+        api::{Client, PASSWORD, TestApi},
+        eventually,
+    },
 };
 
 /// What the contract gives a change to be seen, and a session to end.
@@ -299,13 +303,13 @@ async fn a_stream_ends_at_once_with_its_session_on_every_replica() {
     here.ends_for("session_ended").await;
     there.ends_for("session_ended").await;
 
-    let client = api.stranger().sign_in("ann", crate::support::api::PASSWORD).await;
+    let client = api.stranger().sign_in("ann", PASSWORD).await;
     let mut there = Stream::open(&client.at(&other)).await;
     api.admin.put(&path, json!({"isEnabled": false})).await.is(200);
     there.ends_for("session_ended").await;
 
     api.admin.put(&path, json!({"isEnabled": true})).await.is(200);
-    let client = api.stranger().sign_in("ann", crate::support::api::PASSWORD).await;
+    let client = api.stranger().sign_in("ann", PASSWORD).await;
     let mut there = Stream::open(&client.at(&other)).await;
     api.admin.delete(&path).await.is(204);
     there.ends_for("session_ended").await;
@@ -390,7 +394,9 @@ async fn one_account_cannot_open_streams_without_end() {
     let (_, bob) = api.user("bob").await;
     drop(Stream::open(&bob).await);
     streams.clear();
-    crate::support::eventually("a seat is free again", crate::support::PATIENCE, || async {
+    eventually("a seat is free again", PATIENCE, || async {
+        // That a reader is gone is noticed when something is written to it.
+        announce_now(&api.db, &any(), 1).await;
         let answer = api.admin.request(Method::GET, "/api/events").send().await.unwrap();
         (answer.status() == 200).then_some(())
     })

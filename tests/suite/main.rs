@@ -8,6 +8,7 @@
     reason = "here a panic is the verdict, in helpers as well"
 )]
 
+mod apps;
 mod architecture;
 mod audit;
 mod auth;
@@ -17,7 +18,9 @@ mod docker;
 mod docker_over_ssh;
 mod events;
 mod openapi;
+mod operations;
 mod projects;
+mod servers;
 mod ssh;
 mod support;
 mod users;

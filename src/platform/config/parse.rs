@@ -80,6 +80,19 @@ pub(super) fn cors(text: &str) -> Parsed<Cors> {
         .map(Cors::Only)
 }
 
+/// A lone word that is no level would be taken for a module's name, and then nothing else would be logged.
+pub(super) fn log_level(text: &str) -> Parsed<String> {
+    let without_spaces = listed(text).collect::<Vec<_>>().join(",");
+    let is_level = |word: &str| word.parse::<tracing::level_filters::LevelFilter>().is_ok();
+    let words_are_levels = listed(text).filter(|part| !part.contains(['=', '['])).all(is_level);
+    if words_are_levels && tracing_subscriber::EnvFilter::builder().parse(&without_spaces).is_ok() {
+        Ok(without_spaces)
+    } else {
+        Err("is not a level (error, warn, info, debug, trace) or a list like info,quaymaster::remote=debug"
+            .to_owned())
+    }
+}
+
 pub(super) fn log_format(text: &str) -> Parsed<LogFormat> {
     match text {
         "text" => Ok(LogFormat::Text),
@@ -239,6 +252,16 @@ mod tests {
         }
         for wrong in ["", "m", "15 m", "-1", "1.5h", "15min", "9", "31d", "99999999999999999999d"] {
             assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_log_level_is_a_level_and_not_any_word() {
+        for right in ["info", "WARN", "off", "info,quaymaster::remote=debug", "debug, sqlx=warn"] {
+            assert!(log_level(right).is_ok(), "{right}");
+        }
+        for wrong in ["verbose", "info,quaymaster", "loud=very"] {
+            assert!(log_level(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -1,16 +1,23 @@
 //! Opening a channel on a pooled connection, and closing it whatever happens.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use russh::{Channel, ChannelMsg, ChannelOpenFailure, client::Msg};
 use tokio::{sync::oneshot, time::timeout};
 
 use super::{
     error::{Error, Step},
-    pool::{Lane, Lease, Need, Pool},
+    pool::{Lane, Lease, Need, Pool, Refusal},
     target::Target,
 };
 use crate::platform::Lifecycle;
+
+/// sshd frees a closed session only once it handled all that it had read, so one that is opened right behind the closing
+/// of another can be refused. This is how long to wait then, and how often before the connection is given up.
+const PAUSE: Duration = Duration::from_millis(20);
+const MAX_PAUSES: usize = 10;
+/// For telling the host that a channel is closed.
+const CLOSE: Duration = Duration::from_secs(5);
 
 /// What to open.
 #[derive(Clone, Debug)]
@@ -49,22 +56,34 @@ pub(super) async fn open(
     kind: &Kind,
 ) -> Result<OpenChannel, Error> {
     let mut retried = false;
+    let mut pauses = 0;
+    let mut held = None;
     loop {
-        let lease = match over {
-            Over::Shared(lane) => pool.lease(target, lane, kind.need()).await?,
-            Over::Own => pool.own(target).await?,
+        let lease = match (held.take(), over) {
+            (Some(lease), _) => lease,
+            (None, Over::Shared(lane)) => pool.lease(target, lane, kind.need()).await?,
+            (None, Over::Own) => pool.own(target).await?,
         };
         let error = match attempt(pool, lease, kind.clone()).await {
             Ok(channel) => return Ok(channel),
             Err(Failed::Refused(_, reason)) if matches!(kind, Kind::Unix(_)) => {
                 return Err(kind.refused(&reason));
             }
-            Err(Failed::Refused(lease, reason)) => {
-                if lease.was_one_too_many() {
+            Err(Failed::Refused(mut lease, reason)) => match lease.note_refused() {
+                Refusal::OneTooMany => continue,
+                Refusal::NotYetFree if pauses < MAX_PAUSES => {
+                    pauses += 1;
+                    tokio::time::sleep(PAUSE).await;
+                    // Kept meanwhile: dropping it would let the next in line run into the same.
+                    held = Some(lease);
                     continue;
                 }
-                kind.refused(&reason)
-            }
+                Refusal::NotYetFree | Refusal::Never => {
+                    pauses = 0;
+                    lease.retire();
+                    kind.refused(&reason)
+                }
+            },
             Err(Failed::Broken(error)) => error,
         };
         if std::mem::replace(&mut retried, true) {
@@ -74,7 +93,7 @@ pub(super) async fn open(
 }
 
 /// In a task of its own: a caller that gives up must not leave a channel that the host opened and nobody closes.
-async fn attempt(pool: &Arc<Pool>, lease: Lease, kind: Kind) -> Result<OpenChannel, Failed> {
+async fn attempt(pool: &Arc<Pool>, mut lease: Lease, kind: Kind) -> Result<OpenChannel, Failed> {
     let (answer, outcome) = oneshot::channel();
     let lifecycle = pool.lifecycle.clone();
     let limit = pool.limits.channel;
@@ -87,7 +106,10 @@ async fn attempt(pool: &Arc<Pool>, lease: Lease, kind: Kind) -> Result<OpenChann
             }
         };
         let opened = match timeout(limit, opening).await {
-            Ok(Ok(channel)) => Ok(OpenChannel { inner: Some((channel, lease)), lifecycle }),
+            Ok(Ok(channel)) => {
+                lease.note_given();
+                Ok(OpenChannel { inner: Some((channel, lease)), lifecycle })
+            }
             Ok(Err(russh::Error::ChannelOpenFailure(reason))) => Err(Failed::Refused(lease, reason)),
             Ok(Err(error)) => {
                 lease.retire();
@@ -119,7 +141,9 @@ impl Kind {
         };
         let detail = match reason {
             ChannelOpenFailure::AdministrativelyProhibited => "not allowed by sshd's settings",
-            ChannelOpenFailure::ConnectFailed => "not there, or not for this account",
+            ChannelOpenFailure::ConnectFailed => {
+                "not there, not for this account, or not allowed by sshd's settings"
+            }
             ChannelOpenFailure::UnknownChannelType => "sshd does not know how",
             ChannelOpenFailure::ResourceShortage => "out of resources",
             ChannelOpenFailure::Other { .. } => "no reason known",
@@ -152,7 +176,7 @@ impl Drop for OpenChannel {
         self.lifecycle.spawn(async move {
             // Room is made only after the host was told, so that its count is never above ours. A connection that does
             // not take a few bytes in this time is ended by its own inactivity limit.
-            let _ = timeout(std::time::Duration::from_secs(5), channel.close()).await;
+            let _ = timeout(CLOSE, channel.close()).await;
             drop(lease);
         });
     }

@@ -83,8 +83,8 @@ impl Command {
         self
     }
 
-    /// The line for the account's shell. It first writes [`Mark`] and the shell's process id on a line to stdout, then
-    /// becomes the program (`exec`): that id stays, and with OpenSSH, which gives each command without a terminal a
+    /// The line for the account's shell. It first writes [`Mark`] and the shell's process id on a line to stdout and one to
+    /// stderr, then becomes the program (`exec`): that id stays, and with OpenSSH, which gives each command without a terminal a
     /// session of its own, it is also the id of the process group.
     pub(super) fn line(&self, mark: &Mark, input: Input) -> Result<String, InvalidCommand> {
         let mut line = format!(
@@ -95,7 +95,9 @@ impl Command {
             // Name and value are quoted as one word: a bad name is an error of `export`, never a command.
             let _ = write!(line, " {}", quote(&format!("{name}={value}")));
         }
-        let _ = write!(line, " && printf '%s %s\\n' {} \"$$\"", quote(&mark.text()));
+        for stream in ["", " >&2"] {
+            let _ = write!(line, " && printf '%s %s\\n' {} \"$$\"{stream}", quote(&mark.text()));
+        }
         if let Some(dir) = &self.dir {
             let _ = write!(line, " && cd -- {}", quote(dir.as_str()));
         }

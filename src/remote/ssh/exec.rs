@@ -1,6 +1,6 @@
 //! Running a command: from the request to its first byte, its output as it comes, how it ended.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use russh::ChannelMsg;
@@ -80,7 +80,7 @@ impl Default for StartOptions {
 pub struct Process {
     channel: OpenChannel,
     group: ProcessGroup,
-    first: Option<Bytes>,
+    first: VecDeque<Chunk>,
     exit: Option<Exit>,
     ended: bool,
 }
@@ -94,8 +94,8 @@ impl Process {
     ///
     /// It waits for as long as the command is silent: the caller has the time limit. May be dropped while waiting.
     pub async fn next(&mut self) -> Option<Chunk> {
-        if let Some(data) = self.first.take() {
-            return Some(Chunk { stream: Stream::Stdout, data });
+        if let Some(chunk) = self.first.pop_front() {
+            return Some(chunk);
         }
         while !self.ended {
             let message = if self.exit.is_some() {
@@ -140,14 +140,25 @@ fn exit_of(message: &ChannelMsg) -> Option<Exit> {
     }
 }
 
-/// A command that has begun: its channel, its process group, and what of its stdout came with the mark.
+/// A command that has begun: its channel, its process group, and what came with the mark.
 pub(super) struct Begun {
     pub channel: OpenChannel,
     pub group: ProcessGroup,
-    pub first: Bytes,
+    pub first: VecDeque<Chunk>,
+    exit: Option<Exit>,
+}
+
+struct Marked {
+    leader: u32,
+    first: VecDeque<Chunk>,
+    /// sshd tells the end of a short command as soon as it sees it, which can be before it passes on its output.
+    exit: Option<Exit>,
 }
 
 /// Opens a session and runs `command` in it, up to the mark that its shell writes first.
+///
+/// If it gives up before the mark came, the command does not begin later: writing the mark to a channel that is closed
+/// fails, and the line ends there.
 pub(super) async fn begin(
     pool: &Arc<Pool>,
     target: &Target,
@@ -165,10 +176,10 @@ pub(super) async fn begin(
         .await
         .unwrap_or(Err(Error::Timeout { step: Step::Channel, limit }))?;
     let limit = pool.limits.shell;
-    let (leader, first) = timeout(limit, marked(&mut channel, &mark))
+    let Marked { leader, first, exit } = timeout(limit, marked(&mut channel, &mark))
         .await
         .unwrap_or(Err(Error::Timeout { step: Step::Shell, limit }))?;
-    Ok(Begun { channel, group: ProcessGroup { run, leader }, first })
+    Ok(Begun { channel, group: ProcessGroup { run, leader }, first, exit })
 }
 
 async fn accepted(channel: &mut OpenChannel, line: String) -> Result<(), Error> {
@@ -187,24 +198,46 @@ async fn accepted(channel: &mut OpenChannel, line: String) -> Result<(), Error> 
     }
 }
 
-/// Reads up to the mark. Whatever the account's start-up files print before it is dropped.
-async fn marked(channel: &mut OpenChannel, mark: &Mark) -> Result<(u32, Bytes), Error> {
-    let mut prelude = BytesMut::new();
-    let mut said = BytesMut::new();
+/// What came before and after the mark on one stream.
+#[derive(Default)]
+struct Prelude {
+    bytes: BytesMut,
+    leader: Option<u32>,
+}
+
+impl Prelude {
+    /// After the mark everything is the command's own and kept; what came before it is dropped.
+    fn push(&mut self, data: &[u8], mark: &Mark) {
+        self.bytes.extend_from_slice(data);
+        if self.leader.is_none()
+            && let Some((leader, start)) = mark.find(&self.bytes)
+        {
+            self.leader = Some(leader);
+            let _ = self.bytes.split_to(start);
+        }
+    }
+}
+
+/// Reads up to the marks on both streams.
+async fn marked(channel: &mut OpenChannel, mark: &Mark) -> Result<Marked, Error> {
+    let (mut out, mut err) = (Prelude::default(), Prelude::default());
     let mut exit = None;
     loop {
         match channel.wait().await {
-            Some(ChannelMsg::Data { data }) => {
-                prelude.extend_from_slice(&data);
-                if let Some((leader, start)) = mark.find(&prelude) {
-                    return Ok((leader, prelude.split_off(start).freeze()));
-                }
-            }
-            Some(ChannelMsg::ExtendedData { data, ext: STDERR }) => said.extend_from_slice(&data),
-            Some(ChannelMsg::Close) | None => return Err(no_command(exit.as_ref(), &prelude, &said)),
+            Some(ChannelMsg::Data { data }) => out.push(&data, mark),
+            Some(ChannelMsg::ExtendedData { data, ext: STDERR }) => err.push(&data, mark),
+            Some(ChannelMsg::Close) | None => return Err(no_command(exit.as_ref(), &out.bytes, &err.bytes)),
             Some(other) => exit = exit_of(&other).or(exit),
         }
-        if prelude.len() + said.len() > MAX_PRELUDE_BYTES {
+        if let (Some(leader), Some(_)) = (out.leader, err.leader) {
+            let first = [(Stream::Stdout, out.bytes), (Stream::Stderr, err.bytes)]
+                .into_iter()
+                .filter(|(_, bytes)| !bytes.is_empty())
+                .map(|(stream, bytes)| Chunk { stream, data: bytes.freeze() })
+                .collect();
+            return Ok(Marked { leader, first, exit });
+        }
+        if out.bytes.len() + err.bytes.len() > MAX_PRELUDE_BYTES {
             return Err(Error::Shell(format!("it wrote more than {MAX_PRELUDE_BYTES} bytes first")));
         }
     }
@@ -222,9 +255,14 @@ fn no_command(exit: Option<&Exit>, prelude: &[u8], said: &[u8]) -> Error {
 
 impl From<Begun> for Process {
     fn from(begun: Begun) -> Self {
-        let first = (!begun.first.is_empty()).then_some(begun.first);
-        Self { channel: begun.channel, group: begun.group, first, exit: None, ended: false }
+        let Begun { channel, group, first, exit } = begun;
+        Self { channel, group, first, exit, ended: false }
     }
+}
+
+/// What of a command's stdout came with the mark.
+pub(super) fn stdout(first: VecDeque<Chunk>) -> Bytes {
+    first.into_iter().find(|chunk| chunk.stream == Stream::Stdout).map(|chunk| chunk.data).unwrap_or_default()
 }
 
 /// Reads a command to its end.

@@ -37,7 +37,7 @@ const ALGORITHMS: [Algorithm; 6] = [
 pub(super) fn preference(pin: Option<&HostKey>) -> Vec<Algorithm> {
     let mut algorithms = ALGORITHMS.to_vec();
     // The sort is stable: within each half the order stays.
-    algorithms.sort_by_key(|algorithm| !pin.is_some_and(|pin| pin.algorithm == type_name(algorithm)));
+    algorithms.sort_by_key(|algorithm| pin.is_none_or(|pin| pin.algorithm != type_name(algorithm)));
     algorithms
 }
 

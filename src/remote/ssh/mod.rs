@@ -155,7 +155,7 @@ impl Engine {
     ) -> Result<ByteStream, Error> {
         let run = Uuid::now_v7();
         let begun = exec::begin(&self.pool, target, over(sharing), command, run, Input::Channel).await?;
-        ByteStream::new(begun.channel, begun.first)
+        ByteStream::new(begun.channel, exec::stdout(begun.first))
     }
 
     /// Tries the host now, step by step, over a new connection.

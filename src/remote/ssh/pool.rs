@@ -100,6 +100,9 @@ struct Shared {
     connection: Connection,
     sessions: Arc<Semaphore>,
     capacity: AtomicUsize,
+    /// Sessions that the host has given and that are not closed, and the most that it ever gave at once.
+    given: AtomicUsize,
+    proven: AtomicUsize,
     usage: Mutex<Usage>,
 }
 
@@ -113,7 +116,20 @@ pub(super) struct Lease {
     shared: Arc<Shared>,
     host: Arc<Host>,
     session: Option<OwnedSemaphorePermit>,
+    /// Whether the host gave the session.
+    given: bool,
     _own: Option<OwnedSemaphorePermit>,
+}
+
+/// Why a host does not give a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// More than it allows on one connection.
+    OneTooMany,
+    /// It gave as many before: one that was closed just now still counts there, or its command lives on.
+    NotYetFree,
+    /// Not even one.
+    Never,
 }
 
 /// What to do next for one who wants a lease.
@@ -172,9 +188,7 @@ impl Pool {
         state.note(opened.as_ref().err());
         let shared = Arc::new(Shared::new(opened?, 1));
         drop(state);
-        let mut lease = Lease::new(shared, host, None);
-        lease._own = Some(own);
-        Ok(lease)
+        Ok(Lease::new(shared, host, None, Some(own)))
     }
 
     /// Drops what is kept for a host. Channels in use end in their own time.
@@ -232,10 +246,10 @@ impl Pool {
         entry.connections.retain(|shared| !shared.connection.handle.is_closed());
         for shared in &entry.connections {
             match need {
-                Need::Stream => return Ok(Next::Use(Lease::new(shared.clone(), host.clone(), None))),
+                Need::Stream => return Ok(Next::Use(Lease::new(shared.clone(), host.clone(), None, None))),
                 Need::Session => {
                     if let Ok(permit) = shared.sessions.clone().try_acquire_owned() {
-                        return Ok(Next::Use(Lease::new(shared.clone(), host.clone(), Some(permit))));
+                        return Ok(Next::Use(Lease::new(shared.clone(), host.clone(), Some(permit), None)));
                     }
                 }
             }
@@ -334,6 +348,8 @@ impl Shared {
             connection,
             sessions: Arc::new(Semaphore::new(sessions)),
             capacity: AtomicUsize::new(sessions),
+            given: AtomicUsize::new(0),
+            proven: AtomicUsize::new(0),
             usage: Mutex::new(Usage { leases: 0, since: Instant::now() }),
         }
     }
@@ -345,9 +361,14 @@ impl Shared {
 }
 
 impl Lease {
-    fn new(shared: Arc<Shared>, host: Arc<Host>, session: Option<OwnedSemaphorePermit>) -> Self {
+    fn new(
+        shared: Arc<Shared>,
+        host: Arc<Host>,
+        session: Option<OwnedSemaphorePermit>,
+        own: Option<OwnedSemaphorePermit>,
+    ) -> Self {
         lock(&shared.usage).leases += 1;
-        Self { shared, host, session, _own: None }
+        Self { shared, host, session, given: false, _own: own }
     }
 
     pub fn connection(&self) -> &Connection {
@@ -362,26 +383,42 @@ impl Lease {
         }
     }
 
-    /// The host refused a session: `true` if others are in use on this connection, so that this one was one too many,
-    /// which is remembered; `false` if the host does not give even one.
-    pub fn was_one_too_many(mut self) -> bool {
-        let capacity = self.shared.capacity.load(Ordering::Relaxed);
-        if capacity.saturating_sub(self.shared.sessions.available_permits()) <= 1 {
-            self.retire();
-            return false;
+    /// The host opened the channel; forwarded streams are not counted.
+    pub fn note_given(&mut self) {
+        if self.session.is_none() {
+            return;
         }
-        if let Some(session) = self.session.take() {
-            session.forget();
-            let left = self.shared.capacity.fetch_sub(1, Ordering::Relaxed).saturating_sub(1).max(1);
-            let mut state = lock(&self.host.state);
-            state.sessions = state.sessions.min(left);
+        self.given = true;
+        let given = self.shared.given.fetch_add(1, Ordering::Relaxed) + 1;
+        self.shared.proven.fetch_max(given, Ordering::Relaxed);
+    }
+
+    /// The host refused the session. What that means, and what was learned, is kept.
+    pub fn note_refused(&mut self) -> Refusal {
+        let proven = self.shared.proven.load(Ordering::Relaxed);
+        if self.shared.given.load(Ordering::Relaxed) < proven {
+            return Refusal::NotYetFree;
         }
-        true
+        // Never below what it gave: a refusal can come late, when the sessions that caused it are gone.
+        let floor = proven.max(1);
+        let shrunk = self.shared.capacity.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |capacity| {
+            (capacity > floor).then(|| capacity - 1)
+        });
+        let (Ok(capacity), Some(session)) = (shrunk, self.session.take()) else {
+            return if proven > 0 { Refusal::NotYetFree } else { Refusal::Never };
+        };
+        session.forget();
+        let mut state = lock(&self.host.state);
+        state.sessions = state.sessions.min(capacity - 1);
+        Refusal::OneTooMany
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        if self.given {
+            self.shared.given.fetch_sub(1, Ordering::Relaxed);
+        }
         drop(self.session.take());
         {
             let mut usage = lock(&self.shared.usage);

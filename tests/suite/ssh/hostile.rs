@@ -5,14 +5,14 @@ use std::{
 
 use quaymaster::{
     platform::Lifecycle,
-    remote::ssh::{Command, Engine, RunLimits, StartOptions},
+    remote::ssh::{Command, Engine, Limits, RunLimits, StartOptions},
 };
 
 use super::hasty;
 use crate::support::{
     PATIENCE,
     hostile::{Habit, Hostile},
-    sshd::{PASSWORD, Sshd},
+    sshd::{Settings, Sshd},
     until,
 };
 
@@ -33,8 +33,12 @@ async fn assert_ends(habit: Habit, reasons: &[&str]) {
     assert!(!shown.contains("canary") && shown.len() < 1000, "{habit:?}: {shown}");
     assert!(!shown.chars().any(char::is_control), "{habit:?}: {shown:?}");
     // Nothing of it stays behind: no connection, no task.
-    engine.forget(target.host);
-    until(PATIENCE, "its connections are closed", || async { server.open.load(Ordering::SeqCst) == 0 }).await;
+    until(PATIENCE, "its connections are closed", || async {
+        // Again and again: ending the command in the background may connect anew.
+        engine.forget(target.host);
+        server.open.load(Ordering::SeqCst) == 0
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -100,18 +104,42 @@ async fn the_password_answers_one_question_and_no_second() {
 
 #[tokio::test]
 async fn noise_from_start_up_files_does_not_reach_the_output() {
-    let sshd = Sshd::start().await;
-    let engine = super::engine();
-    let target = sshd.password_target(PASSWORD).await;
-    let home = format!("/home/{}", target.user);
-    let rc = format!("{home}/.bashrc");
-    let before = std::fs::read(&rc).unwrap_or_default();
-    std::fs::write(&rc, "echo welcome; echo dear guest >&2; printf 'no line end'\n").unwrap();
-    let output = super::run(&engine, &target, &Command::new("echo").arg("clean")).await;
-    let mut process =
-        engine.start(&target, &Command::new("echo").arg("clean"), StartOptions::default()).await.unwrap();
-    let chunk = process.next().await;
-    std::fs::write(&rc, before).unwrap();
-    assert_eq!(super::text(&output.unwrap().stdout), "clean\n");
-    assert_eq!(super::text(&chunk.unwrap().data), "clean\n");
+    let bashrc = Some("echo welcome; echo dear guest >&2; printf 'no line end'\n");
+    let sshd = Sshd::with(Settings { bashrc, ..Settings::default() }).await;
+    let (engine, target) = (super::engine(), sshd.target().await);
+    let command = Command::new("echo").arg("clean");
+    let output = super::run(&engine, &target, &command).await.unwrap();
+    assert_eq!(super::text(&output.stdout), "clean\n");
+    let mut process = engine.start(&target, &command, StartOptions::default()).await.unwrap();
+    assert_eq!(super::text(&process.next().await.unwrap().data), "clean\n");
+}
+
+#[tokio::test]
+async fn start_up_files_that_fail_are_told_apart_from_the_command() {
+    let bashrc = Some("echo 'account closed' >&2; exit 9");
+    let sshd = Sshd::with(Settings { bashrc, ..Settings::default() }).await;
+    let error = super::run(&super::engine(), &sshd.target().await, &Command::new("true")).await.unwrap_err();
+    assert_eq!(error.reason(), "shell");
+    assert!(error.to_string().contains("status 9 and said: account closed"), "{error}");
+}
+
+#[tokio::test]
+async fn a_command_behind_start_up_files_that_hang_does_not_begin_when_nobody_waits_any_more() {
+    let bashrc = Some("until [ -e ~/go ]; do read -t 0.05 -u 9 9<> <(:); done");
+    let sshd = Sshd::with(Settings { bashrc, ..Settings::default() }).await;
+    let limits = Limits { shell: Duration::from_millis(800), ..Limits::default() };
+    let engine = Engine::new(limits, Lifecycle::new());
+    let target = sshd.target().await;
+    let begun = sshd.path("begun");
+    let touch = Command::new("touch").operands([begun.to_str().unwrap()]);
+    let error = super::run(&engine, &target, &touch).await.unwrap_err();
+    assert_eq!(error.reason(), "timeout", "{error}");
+    std::fs::write(sshd.path("go"), "").unwrap();
+    // The next command waits for the first one's session to be closed in the end.
+    engine.forget(target.host);
+    until(PATIENCE, "the first shell has ended", || async { sshd.connection_processes().is_empty() }).await;
+    assert!(!begun.exists());
+    // The check can fail: with somebody waiting it begins.
+    super::run(&engine, &target, &touch).await.unwrap();
+    assert!(begun.exists());
 }

@@ -1,10 +1,13 @@
-use quaymaster::remote::ssh::{Command, RemotePath, Sharing};
+use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
+
+use quaymaster::{
+    platform::Lifecycle,
+    remote::ssh::{Command, RemotePath, Sharing},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixListener,
 };
-
-use quaymaster::platform::Lifecycle;
 
 use super::{engine, run, script};
 use crate::support::{
@@ -17,6 +20,7 @@ use crate::support::{
 fn echo(sshd: &Sshd, lifecycle: &Lifecycle) -> RemotePath {
     let path = sshd.path("echo 'socket'");
     let listener = UnixListener::bind(&path).unwrap();
+    std::fs::set_permissions(&path, Permissions::from_mode(0o777)).unwrap();
     let tasks = lifecycle.clone();
     lifecycle.spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
@@ -90,7 +94,7 @@ async fn a_command_is_spoken_to_over_its_stdin_and_stdout() {
     let engine = engine();
     let command = script("echo early; exec cat");
     let mut stream = engine.open_command(&sshd.target().await, &command, Sharing::Shared).await.unwrap();
-    stream.write_all(&[7; 300_000]).await.unwrap();
+    stream.write_all(&vec![7; 300_000]).await.unwrap();
     stream.shutdown().await.unwrap();
     let mut got = Vec::new();
     stream.read_to_end(&mut got).await.unwrap();

@@ -16,7 +16,7 @@ use quaymaster::remote::ssh::{Auth, HostId, HostKey, PrivateKey, Target};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-use super::{docker, eventually};
+use super::{docker, eventually, sshd};
 
 /// What is special about the host.
 #[derive(Clone, Default)]
@@ -80,6 +80,25 @@ impl DockerHost {
         let listens = || async { TcpStream::connect(("127.0.0.1", port)).await.ok() };
         eventually("sshd listens (is openssh-server installed?)", Duration::from_secs(10), listens).await;
         Self { target, child, _dir: dir }
+    }
+}
+
+impl DockerHost {
+    /// Kills every open connection, as a network that goes away does.
+    pub fn cut_connections(&self) {
+        for id in self.connections() {
+            sshd::run("kill", &["-KILL", &id.to_string()]);
+        }
+    }
+
+    pub fn has_connections(&self) -> bool {
+        !self.connections().is_empty()
+    }
+
+    /// The processes of sshd that serve a connection: they name the account that is signed in.
+    fn connections(&self) -> Vec<u32> {
+        let title = |id: &u32| std::fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        sshd::children(self.child.id()).into_iter().filter(|id| title(id).starts_with("sshd: ")).collect()
     }
 }
 

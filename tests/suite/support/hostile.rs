@@ -18,7 +18,7 @@ use russh::{
     server::{self, Auth as Answer, ChannelOpenHandle, Msg, Response, Session, VerifiedPublicKey},
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
     net::{TcpListener, TcpStream},
 };
 use uuid::Uuid;
@@ -136,14 +136,30 @@ async fn serve(
             let _ = stream.write_all(&[length.to_be_bytes().as_slice(), &[0xff; 64]].concat()).await;
         }
         Habit::Http => drop(stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await),
-        _ => return speak(habit, stream, key, credentials).await,
+        _ => {
+            // In between, so that the client's end is seen even while a handler hangs.
+            let (ours, theirs) = tokio::io::duplex(64 * 1024);
+            let (mut from, mut to) = stream.into_split();
+            let (mut inner_from, mut inner_to) = tokio::io::split(ours);
+            tokio::select! {
+                _ = tokio::io::copy(&mut from, &mut inner_to) => {}
+                () = speak(habit, theirs, key, credentials) => {}
+                _ = async { tokio::join!(tokio::io::copy(&mut inner_from, &mut to), std::future::pending::<()>()) } => {}
+            }
+            return;
+        }
     }
     // Holds the connection until the other side gives up.
     let mut sink = [0; 4096];
     while stream.read(&mut sink).await.is_ok_and(|length| length > 0) {}
 }
 
-async fn speak(habit: Habit, stream: TcpStream, key: russh::keys::PrivateKey, credentials: Arc<AtomicUsize>) {
+async fn speak(
+    habit: Habit,
+    stream: DuplexStream,
+    key: russh::keys::PrivateKey,
+    credentials: Arc<AtomicUsize>,
+) {
     let mut methods = MethodSet::empty();
     methods.push(match habit {
         Habit::Questions(_) => MethodKind::KeyboardInteractive,
@@ -248,7 +264,8 @@ impl server::Handler for Server {
             _ => Some(mark),
         };
         if let Some(begin) = begin {
-            session.data(channel, begin.into_bytes())?;
+            session.data(channel, begin.clone().into_bytes())?;
+            session.extended_data(channel, 1, begin.into_bytes())?;
         }
         match habit {
             Habit::EndlessPrelude | Habit::EndlessOutput => {

@@ -1,12 +1,12 @@
 //! The real parts that tests run on, started privately and ended with them, and waiting for them.
 
+pub mod api;
 pub mod docker;
 pub mod docker_host;
 pub mod hostile;
-pub mod sshd;
-
-pub mod api;
 pub mod postgres;
+pub mod scene;
+pub mod sshd;
 
 use std::{future::Future, time::Duration};
 

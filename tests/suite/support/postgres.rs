@@ -47,7 +47,7 @@ pub async fn empty_database() -> PgConnectOptions {
 
 /// Of the role that owns all of them, for processes that cannot be handed options.
 pub fn password() -> String {
-    fs::read_to_string(data_dir().join("database-password")).unwrap().trim().to_owned()
+    fs::read_to_string(data_dir().join("secrets/database-password")).unwrap().trim().to_owned()
 }
 
 fn data_dir() -> PathBuf {

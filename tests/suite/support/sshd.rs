@@ -2,6 +2,8 @@
 
 use std::{
     fmt::Write as _,
+    fs::Permissions,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Stdio,
     sync::OnceLock,
@@ -12,13 +14,14 @@ use quaymaster::{
     remote::ssh::{Auth, HostId, HostKey, PrivateKey, Target},
 };
 use tempfile::TempDir;
-use tokio::{net::TcpStream, process::Child};
+use tokio::process::Child;
 use uuid::Uuid;
 
 use super::{PATIENCE, tool, until};
 
-/// A system account for password logins; made on first use and left there, locked to a shell and this password.
-pub const PASSWORD_USER: &str = "quaymaster-test";
+/// The system account that tests log in to; made on first use and left there. Not root: its start-up files are whatever
+/// the machine's owner made of them, and may hang.
+pub const USER: &str = "quaymaster-test";
 pub const PASSWORD: &str = "correct horse 'battery' $taple";
 
 const SSHD: &str = "/usr/sbin/sshd";
@@ -31,13 +34,21 @@ pub struct Settings {
     pub max_sessions: usize,
     /// Further lines of `sshd_config`.
     pub more: String,
+    /// What the account's shell runs before each command.
+    pub bashrc: Option<&'static str>,
     /// `UsePAM` and passwords by keyboard-interactive only.
     pub pam_only: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { host_keys: vec!["ed25519"], max_sessions: 10, more: String::new(), pam_only: false }
+        Self {
+            host_keys: vec!["ed25519"],
+            max_sessions: 10,
+            more: String::new(),
+            bashrc: None,
+            pam_only: false,
+        }
     }
 }
 
@@ -45,7 +56,7 @@ pub struct Sshd {
     dir: TempDir,
     settings: Settings,
     pub port: u16,
-    /// Lets root in.
+    /// Lets [`USER`] in, and root.
     pub client_key: PrivateKey,
     child: Option<Child>,
     host: HostId,
@@ -59,6 +70,7 @@ impl Sshd {
 
     pub async fn with(settings: Settings) -> Self {
         std::fs::create_dir_all("/run/sshd").expect("make /run/sshd: run the tests as root");
+        ensure_user();
         let client_key = PrivateKey::generate_ed25519().unwrap();
         let mut sshd = Self {
             dir: tempfile::tempdir().unwrap(),
@@ -68,35 +80,38 @@ impl Sshd {
             child: None,
             host: HostId(Uuid::now_v7()),
         };
+        // The account reads its keys here, and commands of tests leave files.
+        std::fs::set_permissions(sshd.dir.path(), Permissions::from_mode(0o777)).unwrap();
         sshd.authorize(&client_key);
         for kind in sshd.settings.host_keys.clone() {
             sshd.make_host_key(kind).await;
         }
-        sshd.up().await;
+        // Somebody else may take a port between asking for a free one and listening on it.
+        while !sshd.listens().await {
+            sshd.port = free_port();
+        }
         sshd
     }
 
-    /// The target that gets in: root, by key, with the pin of the first host key.
+    /// The target that gets in: [`USER`], by key, with the pin of the first host key.
     pub async fn target(&self) -> Target {
         Target {
             host: self.host,
             revision: 1,
             address: "127.0.0.1".to_owned(),
             port: self.port,
-            user: "root".to_owned(),
+            user: USER.to_owned(),
             auth: Auth::Key(self.client_key.clone()),
             host_key: Some(self.host_key(self.settings.host_keys[0]).await),
         }
     }
 
-    /// The same for the account with a password.
+    /// The same by password.
     pub async fn password_target(&self, password: &str) -> Target {
-        ensure_password_user();
-        let auth = Auth::Password(Secret::from(password));
-        Target { user: PASSWORD_USER.to_owned(), auth, ..self.target().await }
+        Target { auth: Auth::Password(Secret::from(password)), ..self.target().await }
     }
 
-    /// Lets `key` in as root, too.
+    /// Lets `key` in, too.
     pub fn authorize(&self, key: &PrivateKey) {
         self.authorize_line(&key.authorized_keys_line("test"));
     }
@@ -134,9 +149,15 @@ impl Sshd {
     }
 
     pub async fn up(&mut self) {
+        assert!(self.listens().await, "port {} is taken", self.port);
+    }
+
+    /// Starts sshd; `false` if its port is taken.
+    async fn listens(&mut self) -> bool {
         let config = self.path("sshd_config");
         std::fs::write(&config, self.config()).unwrap();
-        let child = tokio::process::Command::new(SSHD)
+        self.clear_log();
+        let mut child = tokio::process::Command::new(SSHD)
             .args(["-D", "-f"])
             .arg(&config)
             .arg("-E")
@@ -145,14 +166,16 @@ impl Sshd {
             .kill_on_drop(true)
             .spawn()
             .expect("install openssh-server");
-        self.child = Some(child);
-        let port = self.port;
-        until(
-            PATIENCE,
-            "sshd listens",
-            || async move { TcpStream::connect(("127.0.0.1", port)).await.is_ok() },
-        )
+        let log = self.path("log");
+        until(PATIENCE, "sshd listens, or says why not", || {
+            let ended = child.try_wait().unwrap().is_some();
+            let listens = std::fs::read_to_string(&log).unwrap_or_default().contains("Server listening on");
+            async move { ended || listens }
+        })
         .await;
+        let listens = child.try_wait().unwrap().is_none();
+        self.child = Some(child);
+        listens
     }
 
     /// Kills every open connection, as a network that goes away does.
@@ -163,7 +186,7 @@ impl Sshd {
     }
 
     /// The processes that sshd forked, one or two per connection.
-    fn connection_processes(&self) -> Vec<u32> {
+    pub fn connection_processes(&self) -> Vec<u32> {
         self.child.as_ref().and_then(Child::id).map(children).unwrap_or_default()
     }
 
@@ -189,7 +212,7 @@ impl Sshd {
     }
 
     fn config(&self) -> String {
-        let Settings { host_keys, max_sessions, more, pam_only } = &self.settings;
+        let Settings { host_keys, max_sessions, more, bashrc, pam_only } = &self.settings;
         let (pam, password) = if *pam_only { ("yes", "no") } else { ("no", "yes") };
         let mut config = format!(
             "Port {}\nListenAddress 127.0.0.1\nPidFile none\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM {pam}\n\
@@ -198,6 +221,10 @@ impl Sshd {
             self.port,
             self.path("authorized_keys").display(),
         );
+        if let Some(bashrc) = bashrc {
+            std::fs::write(self.path(".bashrc"), bashrc).unwrap();
+            writeln!(config, "SetEnv HOME={}", self.dir.path().display()).unwrap();
+        }
         for kind in host_keys {
             writeln!(config, "HostKey {}", self.path(&format!("host_{kind}")).display()).unwrap();
         }
@@ -216,14 +243,17 @@ pub fn free_port() -> u16 {
     std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
-fn children(parent: u32) -> Vec<u32> {
+pub fn children(parent: u32) -> Vec<u32> {
     let stat = |id: u32| std::fs::read_to_string(Path::new("/proc").join(id.to_string()).join("stat")).ok();
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let of_parent = |id: &u32| {
         stat(*id).and_then(|stat| stat.rsplit(") ").next()?.split(' ').nth(1)?.parse().ok()) == Some(parent)
     };
-    let direct: Vec<u32> = ids.filter(of_parent).collect();
+    // Only sshd's own: the commands that run for a connection must not learn of its end from us.
+    let of_sshd =
+        |id: &u32| std::fs::read_to_string(format!("/proc/{id}/comm")).is_ok_and(|name| name == "sshd\n");
+    let direct: Vec<u32> = ids.filter(of_parent).filter(of_sshd).collect();
     direct.iter().flat_map(|&id| [children(id), vec![id]].concat()).collect()
 }
 
@@ -231,10 +261,11 @@ fn children(parent: u32) -> Vec<u32> {
     clippy::disallowed_methods,
     reason = "used where no runtime is to be had: in Drop, and once for all tests"
 )]
-fn run(program: &str, args: &[&str]) -> bool {
+pub fn run(program: &str, args: &[&str]) -> bool {
     std::process::Command::new(program)
         .args(args)
         .stdin(Stdio::null())
+        .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()
         .unwrap()
@@ -242,19 +273,16 @@ fn run(program: &str, args: &[&str]) -> bool {
 }
 
 #[expect(clippy::disallowed_methods, reason = "once for all tests, which wait for it")]
-fn ensure_password_user() {
+fn ensure_user() {
     static MADE: OnceLock<()> = OnceLock::new();
     MADE.get_or_init(|| {
         use std::io::Write as _;
-        if !run("id", &[PASSWORD_USER]) {
-            assert!(
-                run("useradd", &["--create-home", "--shell", "/bin/bash", PASSWORD_USER]),
-                "useradd failed"
-            );
+        if !run("id", &["-u", USER]) {
+            assert!(run("useradd", &["--create-home", "--shell", "/bin/bash", USER]), "useradd failed");
         }
         let mut chpasswd =
             std::process::Command::new("chpasswd").stdin(Stdio::piped()).spawn().expect("install passwd");
-        let line = format!("{PASSWORD_USER}:{PASSWORD}\n");
+        let line = format!("{USER}:{PASSWORD}\n");
         chpasswd.stdin.take().unwrap().write_all(line.as_bytes()).unwrap();
         assert!(chpasswd.wait().unwrap().success(), "chpasswd failed");
     });

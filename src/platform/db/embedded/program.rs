@@ -34,14 +34,13 @@ pub(super) fn command(program: &Path, account: Option<&Account>) -> Command {
 /// setpriv(1) of util-linux sets this up and then becomes the program. Without it the program would outlive a kill of
 /// ours; the next start would find it and stop it.
 pub(super) fn bound_command(program: &Path, signal: &str, account: Option<&Account>) -> Command {
-    match setpriv() {
-        Some(setpriv) => {
-            let mut command = command(&setpriv, account);
-            command.arg("--pdeathsig").arg(signal).arg("--").arg(program);
-            command
-        }
-        None => command(program, account),
-    }
+    let Some(setpriv) = setpriv() else {
+        tracing::warn!("setpriv (of util-linux) is missing: Postgres would outlive a kill of Quaymaster");
+        return command(program, account);
+    };
+    let mut command = command(&setpriv, account);
+    command.arg("--pdeathsig").arg(signal).arg("--").arg(program);
+    command
 }
 
 /// The real one: `BusyBox`'s knows no parent-death signal.

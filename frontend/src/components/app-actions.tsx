@@ -1,0 +1,72 @@
+import { useIsMutating } from '@tanstack/react-query'
+import { Play, Square } from 'lucide-react'
+import { useAppAction, useExtend } from '@/api/apps'
+import { asProblem } from '@/api/problem'
+import type { Action, App } from '@/api/types'
+import { ACTION_NAMES } from './action-names'
+import { Button } from './ui/button'
+import { toast } from './ui/toast'
+
+/** Runs actions on one app and tells of those that were refused. */
+export function useActions(app: Pick<App, 'id' | 'name'>) {
+  const { mutate } = useAppAction(app.id)
+  const busy = useIsMutating({ mutationKey: ['app-action', app.id] }) > 0
+  const run = (action: Action, timeoutMinutes?: number) =>
+    mutate(
+      { action, timeoutMinutes },
+      {
+        onError: (thrown) => {
+          const busyElsewhere = asProblem(thrown).code === 'app.busy'
+          const title = busyElsewhere ? `${app.name} is busy` : `${ACTION_NAMES[action]} of ${app.name} was refused`
+          toast.problem(title, thrown)
+        },
+      },
+    )
+  return { run, busy }
+}
+
+export const isGoing = (app: App) => app.status === 'starting' || app.status === 'stopping'
+export const isUp = (app: App) => app.status === 'running' || app.status === 'degraded' || app.status === 'error'
+
+/** The one thing that one wants of an app in a list: start it, or stop it. */
+export function StartStop({ app, size = 'sm' }: { app: App; size?: 'sm' | 'md' }) {
+  const { run, busy } = useActions(app)
+  if (isUp(app) || app.status === 'stopping')
+    return (
+      <Button size={size} pending={busy || isGoing(app)} onClick={() => run('stop')} aria-label={`Stop ${app.name}`}>
+        <Square />
+        Stop
+      </Button>
+    )
+  return (
+    <Button
+      size={size}
+      variant={size === 'md' ? 'primary' : 'secondary'}
+      pending={busy || isGoing(app)}
+      onClick={() => run('start')}
+      aria-label={`Start ${app.name}`}
+    >
+      <Play />
+      Start
+    </Button>
+  )
+}
+
+const EXTEND_MINUTES = 30
+
+export function Extend({ app, size = 'sm' }: { app: App; size?: 'sm' | 'md' }) {
+  const extend = useExtend(app.id)
+  return (
+    <Button
+      size={size}
+      variant={size === 'sm' ? 'ghost' : 'secondary'}
+      pending={extend.isPending}
+      aria-label={`+${EXTEND_MINUTES} min for ${app.name}`}
+      onClick={() =>
+        extend.mutate(EXTEND_MINUTES, { onError: (thrown) => toast.problem(`${app.name} was not extended`, thrown) })
+      }
+    >
+      +{EXTEND_MINUTES} min
+    </Button>
+  )
+}
