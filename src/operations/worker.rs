@@ -47,7 +47,7 @@ async fn take_all(services: &Services, actions: &Arc<dyn Actions>, slots: &Arc<S
         let (services, actions) = (services.clone(), actions.clone());
         let lifecycle = services.lifecycle.clone();
         lifecycle.spawn(async move {
-            if let Err(error) = carry(&services, actions.as_ref(), id, orphan).await {
+            if let Err(error) = Box::pin(carry(&services, actions.as_ref(), id, orphan)).await {
                 tracing::warn!(operation = %id, %error, "an operation was left; it is taken up when its lease is over");
             }
             drop(slot);

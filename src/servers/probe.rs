@@ -95,16 +95,16 @@ pub(super) async fn look(services: &Services, target: &Target, what: Look) -> Fi
 }
 
 async fn ask(services: &Services, target: &Target, what: Look, began: Timestamp) -> Findings {
-    let begun = Instant::now();
+    let timer = Instant::now();
     let host = match host::probe(&services.ssh, target, what).await {
         Ok(host) => host,
         Err(error) => return Findings::refused(began, error),
     };
-    let host_took = begun.elapsed();
+    let host_took = timer.elapsed();
     let latency = latency(services, target).await;
-    let begun = Instant::now();
+    let timer = Instant::now();
     let docker = services.docker.of(target).info().await;
-    let docker_took = begun.elapsed();
+    let docker_took = timer.elapsed();
     // Its own connection broke meanwhile: then it is the machine that has to be told of, not its Docker.
     let ssh = match &docker {
         Err(docker::Error::Ssh(error)) => Err(error.clone()),
@@ -129,7 +129,7 @@ async fn ask(services: &Services, target: &Target, what: Look, began: Timestamp)
 
 /// There and back, on a connection that is open by now.
 async fn latency(services: &Services, target: &Target) -> Option<Duration> {
-    let begun = Instant::now();
+    let timer = Instant::now();
     let echoed = services.ssh.run(target, &Command::new("true"), ECHO_LIMITS).await;
-    echoed.is_ok().then(|| begun.elapsed())
+    echoed.is_ok().then(|| timer.elapsed())
 }

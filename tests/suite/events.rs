@@ -244,15 +244,15 @@ async fn a_user_hears_of_its_projects_and_their_servers_only_and_changes_count_a
     let api = TestApi::start().await;
     let (quay, pier) = (api.project("Quay").await, api.project("Pier").await);
     let (ann, client) = api.user("ann").await;
-    let (app_here, app_there) =
+    let (here, there) =
         (app(&api.db, &quay, "here", "stopped").await, app(&api.db, &pier, "there", "stopped").await);
     api.member(&quay, &ann, "viewer").await;
     let mut stream = Stream::open(&client).await;
 
     announce_now(&api.db, &pier, 1).await;
-    server_event(&api.db, app_there, "2").await;
+    server_event(&api.db, there, "2").await;
     announce_now(&api.db, &quay, 3).await;
-    server_event(&api.db, app_here, "4").await;
+    server_event(&api.db, here, "4").await;
     assert_eq!(stream.numbers(2).await, [3, 4]);
 
     api.member(&pier, &ann, "viewer").await;
