@@ -143,7 +143,7 @@ fn read_env_file() -> Result<(), Failure> {
 async fn act(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Serve(args) => serve::serve(&args).await,
-        Command::Migrate { database, log } => migrate(&database, &log).await,
+        Command::Migrate { database, log } => migrate(&database, log).await,
         Command::Openapi => openapi(),
         Command::User(command) => accounts::act(command).await,
         Command::Doctor(args) => Ok(examine(&args).await),
@@ -152,10 +152,18 @@ async fn act(command: Command) -> Result<ExitCode, Failure> {
 }
 
 fn environment() -> Result<ServeArgs, Failure> {
-    Ok(Environment::try_parse_from(["quaymaster"])?.settings)
+    let mut settings = Environment::try_parse_from(["quaymaster"])?.settings;
+    quieten(&mut settings.log);
+    Ok(settings)
 }
 
-async fn migrate(database: &DatabaseArgs, log: &LogArgs) -> Result<ExitCode, Failure> {
+/// A command that ends by itself says what it did: its log is for what went wrong, unless more is asked for.
+fn quieten(log: &mut LogArgs) {
+    log.log_level.get_or_insert_with(|| "warn".to_owned());
+}
+
+async fn migrate(database: &DatabaseArgs, mut log: LogArgs) -> Result<ExitCode, Failure> {
+    quieten(&mut log);
     let (config, log) = (database.database()?, log.read()?);
     telemetry::init(&log)?;
     let lifecycle = Lifecycle::new();

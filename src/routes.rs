@@ -6,14 +6,14 @@ mod document;
 use actix_web::{
     App, HttpRequest, HttpResponse,
     body::{EitherBody, MessageBody},
-    dev::{ServiceRequest, ServiceResponse},
+    dev::{HttpServiceFactory, ServiceRequest, ServiceResponse},
     get,
     http::header,
     middleware::{Next, from_fn},
     web,
 };
 use utoipa::openapi::OpenApi;
-use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
+use utoipa_actix_web::{AppExt, OpenApiFactory, scope, service_config::ServiceConfig};
 
 pub use document::{UndeclaredRoutes, check};
 
@@ -54,21 +54,28 @@ pub fn configure(base: &str, document: &OpenApi) -> impl FnOnce(&mut web::Servic
 
 fn mount(config: &mut ServiceConfig) {
     let api = scope::scope("/api")
-        .service(scope::scope("/auth").configure(identity::http::configure))
-        .service(scope::scope("/users").configure(identity::http::configure_users))
-        .service(scope::scope("/audit-logs").configure(audit::http::configure))
-        .service(scope::scope("/events").configure(events::http::configure))
-        .service(scope::scope("/servers").configure(servers::http::configure))
-        .service(scope::scope("/projects").configure(projects::http::configure))
-        .service(scope::scope("/apps").configure(apps::http::configure))
-        .service(
-            scope::scope("/operations")
-                .configure(operations::http::configure)
-                .configure(apps::http::configure_operations),
-        )
+        .service(part("/auth", identity::http::configure))
+        .service(part("/users", identity::http::configure_users))
+        .service(part("/audit-logs", audit::http::configure))
+        .service(part("/events", events::http::configure))
+        .service(part("/servers", servers::http::configure))
+        .service(part("/projects", projects::http::configure))
+        .service(part("/apps", apps::http::configure))
+        .service(part("/operations", |config| {
+            operations::http::configure(config);
+            apps::http::configure_operations(config);
+        }))
         .default_service(web::to(no_such_route))
         .wrap(from_fn(authenticate));
     config.service(api).configure(metrics::http::configure);
+}
+
+/// The calls of one capability. What none of them takes is told like everywhere under `/api`.
+fn part(
+    path: &'static str,
+    configure: impl FnOnce(&mut ServiceConfig),
+) -> impl HttpServiceFactory + OpenApiFactory + 'static {
+    scope::scope(path).configure(configure).default_service(web::to(no_such_route))
 }
 
 async fn authenticate<B: MessageBody + 'static>(

@@ -136,7 +136,7 @@ fn accepted(services: &Services, operation: Operation) -> HttpResponse {
 /// `compose up -d`. While a start is under way, another joins it.
 #[utoipa::path(
     operation_id = "startApp", tag = "apps", extensions(("x-permission" = json!("apps:operate"))),
-    params(("id" = AppId, Path), WaitQuery), request_body(content = StartBody, description = "May be left out"),
+    params(("id" = AppId, Path), WaitQuery, ("Prefer" = Option<String>, Header, description = "`respond-async`: answer 202 at once")), request_body(content = StartBody, description = "May be left out"),
     responses(
         (status = 200, body = ActionAnswer, description = "It was started"),
         (status = 202, body = OperationView, description = "It is queued; `Location` tells where to ask"),
@@ -160,7 +160,7 @@ async fn start(
 /// `compose down`.
 #[utoipa::path(
     operation_id = "stopApp", tag = "apps", extensions(("x-permission" = json!("apps:operate"))),
-    params(("id" = AppId, Path), WaitQuery),
+    params(("id" = AppId, Path), WaitQuery, ("Prefer" = Option<String>, Header, description = "`respond-async`: answer 202 at once")),
     responses(
         (status = 200, body = ActionAnswer, description = "It was stopped"),
         (status = 202, body = OperationView, description = "It is queued; `Location` tells where to ask"),
@@ -183,7 +183,7 @@ async fn stop(
 /// `compose restart`.
 #[utoipa::path(
     operation_id = "restartApp", tag = "apps", extensions(("x-permission" = json!("apps:operate"))),
-    params(("id" = AppId, Path), WaitQuery),
+    params(("id" = AppId, Path), WaitQuery, ("Prefer" = Option<String>, Header, description = "`respond-async`: answer 202 at once")),
     responses(
         (status = 200, body = ActionAnswer, description = "It was restarted"),
         (status = 202, body = OperationView, description = "It is queued; `Location` tells where to ask"),
@@ -206,7 +206,7 @@ async fn restart(
 /// `compose pull`: fetch newer images; what runs goes on with the old ones until the next start.
 #[utoipa::path(
     operation_id = "pullApp", tag = "apps", extensions(("x-permission" = json!("apps:operate"))),
-    params(("id" = AppId, Path), WaitQuery),
+    params(("id" = AppId, Path), WaitQuery, ("Prefer" = Option<String>, Header, description = "`respond-async`: answer 202 at once")),
     responses(
         (status = 200, body = ActionAnswer, description = "The images were pulled"),
         (status = 202, body = OperationView, description = "It is queued; `Location` tells where to ask"),

@@ -243,10 +243,10 @@ async fn list_members(
 /// Make an account a member, or give a member another role. It takes effect at once.
 #[utoipa::path(
     operation_id = "setMember", tag = "projects", extensions(("x-permission" = json!("projects:manage"))),
-    params(("id" = ProjectId, Path), ("user_id" = UserId, Path)), request_body = MemberBody,
+    params(("id" = ProjectId, Path), ("userId" = UserId, Path)), request_body = MemberBody,
     responses((status = 200, body = MemberView, description = "The member as it is now"))
 )]
-#[put("/{id}/members/{user_id}")]
+#[put("/{id}/members/{userId}")]
 async fn set_member(
     services: web::Data<Services>,
     asks: Asks<ProjectsManage>,
@@ -262,10 +262,10 @@ async fn set_member(
 /// Take a member out. It takes effect at once.
 #[utoipa::path(
     operation_id = "removeMember", tag = "projects", extensions(("x-permission" = json!("projects:manage"))),
-    params(("id" = ProjectId, Path), ("user_id" = UserId, Path)),
+    params(("id" = ProjectId, Path), ("userId" = UserId, Path)),
     responses((status = 204, description = "Removed"))
 )]
-#[delete("/{id}/members/{user_id}")]
+#[delete("/{id}/members/{userId}")]
 async fn remove_member(
     services: web::Data<Services>,
     asks: Asks<ProjectsManage>,

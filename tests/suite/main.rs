@@ -10,11 +10,17 @@
 
 mod apps;
 mod architecture;
+mod audit;
+mod auth;
+mod cli;
 mod database;
 mod docker;
 mod docker_over_ssh;
+mod events;
+mod openapi;
 mod operations;
 mod projects;
 mod servers;
 mod ssh;
 mod support;
+mod users;

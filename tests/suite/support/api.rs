@@ -133,6 +133,10 @@ impl Client {
     pub async fn sign_in(self, name: &str, password: &str) -> Self {
         let body = json!({"username": name, "password": password});
         let token = text(&self.post("/api/auth/login", body).await.is(200)["token"]);
+        self.with_token(token)
+    }
+
+    pub fn with_token(self, token: String) -> Self {
         Self { token: Some(token), ..self }
     }
 

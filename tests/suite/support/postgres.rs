@@ -45,9 +45,18 @@ pub async fn empty_database() -> PgConnectOptions {
     cluster.options(&name)
 }
 
+/// Of the role that owns all of them, for processes that cannot be handed options.
+pub fn password() -> String {
+    fs::read_to_string(data_dir().join("secrets/database-password")).unwrap().trim().to_owned()
+}
+
+fn data_dir() -> PathBuf {
+    std::env::temp_dir().join(format!("{FOLDERS}{}", std::process::id()))
+}
+
 async fn start() -> Cluster {
     remove_left_behind();
-    let data_dir = std::env::temp_dir().join(format!("{FOLDERS}{}", std::process::id()));
+    let data_dir = data_dir();
     fs::create_dir(&data_dir).unwrap();
     // Postgres runs as another user when the tests run as root.
     fs::set_permissions(&data_dir, fs::Permissions::from_mode(0o711)).unwrap();
