@@ -56,7 +56,8 @@ impl TestApi {
         config.database = DatabaseConfig::External(Box::new(database.clone()));
         change(&mut config);
         let clock = Clock::system();
-        let application = Application::build(config, clock.clone()).await.unwrap();
+        // On the heap, or each test's future would hold the whole start of a service.
+        let application = Box::pin(Application::build(config, clock.clone())).await.unwrap();
         let base = format!("http://{}", application.address());
         let (services, handle) = (application.services().clone(), application.handle());
         spawn(async move { application.run().await.unwrap() });
