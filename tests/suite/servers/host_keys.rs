@@ -78,9 +78,9 @@ async fn a_policy_that_changes_to_accept_new_trusts_at_once() {
 async fn a_changed_key_is_a_hard_stop(kind: &'static str) {
     let (api, mut sshd, server) = trusted().await;
     let old = server["hostKey"].clone();
+    sshd.cut();
     sshd.restart_with_host_keys(&[kind]).await;
     let new = sshd.host_key(kind).await.fingerprint.to_string();
-    sshd.cut();
     sshd.clear_log();
 
     for _ in 0..2 {

@@ -74,8 +74,8 @@ async fn a_machine_without_compose_is_degraded() {
 #[tokio::test]
 async fn a_machine_that_is_away_is_offline_and_back_when_it_is() {
     let (api, mut sshd, server) = trusted().await;
-    sshd.stop().await;
     sshd.cut();
+    sshd.stop().await;
     let down = status(&api, &server).await;
     assert_is(&down, "offline", "tcp_refused");
     for fact in ["runningContainers", "uptime", "docker", "latencyMs"] {
@@ -105,8 +105,8 @@ async fn changes_are_kept_as_history_and_announced_once() {
     for _ in 0..3 {
         status(&api, &server).await;
     }
-    sshd.stop().await;
     sshd.cut();
+    sshd.stop().await;
     for _ in 0..3 {
         assert_is(&status(&api, &server).await, "offline", "tcp_refused");
     }
@@ -141,8 +141,8 @@ async fn changes_are_kept_as_history_and_announced_once() {
 #[tokio::test]
 async fn the_periodic_probe_finds_out_by_itself() {
     let (api, mut sshd, server) = trusted().await;
-    sshd.stop().await;
     sshd.cut();
+    sshd.stop().await;
     api.clock.advance(Duration::from_secs(90));
     let offline = eventually("the server is seen to be offline", PATIENCE, || async {
         let now = api.admin.get(&path(&server)).await.is(200);

@@ -97,8 +97,8 @@ async fn a_generated_key_cannot_be_tried_before_it_is_made() {
 #[tokio::test]
 async fn the_test_of_a_kept_server_counts_as_a_probe() {
     let (api, mut sshd, server) = trusted().await;
-    sshd.stop().await;
     sshd.cut();
+    sshd.stop().await;
     let test = format!("{}/test", path(&server));
     let report = api.admin.post(&test, json!({})).await.is(200);
     assert_steps(&report, ["tcp_refused", "skipped", "skipped", "skipped", "skipped"]);
