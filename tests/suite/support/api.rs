@@ -56,7 +56,6 @@ impl TestApi {
         config.database = DatabaseConfig::External(Box::new(database.clone()));
         change(&mut config);
         let clock = Clock::system();
-        // On the heap, or each test's future would hold the whole start of a service.
         let application = Box::pin(Application::build(config, clock.clone())).await.unwrap();
         let base = format!("http://{}", application.address());
         let (services, handle) = (application.services().clone(), application.handle());
@@ -197,6 +196,7 @@ impl Answer {
 
     /// The problem document of a refusal.
     #[track_caller]
+    #[expect(clippy::wrong_self_convention, reason = "it asserts, and gives what is left")]
     pub fn is_refused(self, status: u16, code: &str) -> Value {
         assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
         let body = self.is(status);
