@@ -118,6 +118,9 @@ impl Engines {
         if left > 0 {
             tracing::warn!(left, "tasks did not end in time; what they did is taken up at the next start");
         }
+        if let Err(error) = operations::ops::release(&self.services).await {
+            tracing::warn!(%error, "cannot let go of operations; others take them up when their leases are over");
+        }
         self.database.close().await;
     }
 }
