@@ -291,6 +291,7 @@ async fn a_line_that_is_cut_while_a_command_runs_leaves_no_eternal_operation() {
     let app = scene.app(&sample).await;
     let id = scene.begin(&app, "start").await;
     eventually("the command runs", PATIENCE, || async { (processes_with(&marker) > 0).then_some(()) }).await;
+    assert!(scene.host.has_connections(), "there is one to cut");
     scene.host.cut_connections();
     eventually("it is watched again", PATIENCE, || async { scene.host.has_connections().then_some(()) })
         .await;
