@@ -13,6 +13,7 @@ mod architecture;
 mod audit;
 mod auth;
 mod cli;
+mod crash;
 mod database;
 mod docker;
 mod docker_over_ssh;

@@ -5,6 +5,7 @@ pub mod docker;
 pub mod docker_host;
 pub mod hostile;
 pub mod postgres;
+pub mod process;
 pub mod scene;
 pub mod sshd;
 
