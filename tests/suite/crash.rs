@@ -327,7 +327,7 @@ async fn a_second_one_on_a_data_directory_or_a_port_is_refused_and_the_first_is_
 
 #[tokio::test]
 async fn a_first_start_that_is_killed_at_any_moment_is_made_good_by_the_next() {
-    let mut dice = Dice(4);
+    let mut dice = Dice(7);
     for _ in 0..5 {
         let place = Place::embedded();
         let half_made = place.spawn(&[]);
