@@ -21,6 +21,7 @@ mod events;
 mod openapi;
 mod operations;
 mod projects;
+mod rights;
 mod servers;
 mod ssh;
 mod support;
