@@ -22,6 +22,7 @@ mod openapi;
 mod operations;
 mod projects;
 mod rights;
+mod secrets;
 mod servers;
 mod ssh;
 mod support;

@@ -3,6 +3,7 @@
 pub mod api;
 pub mod docker;
 pub mod docker_host;
+pub mod document;
 pub mod hostile;
 pub mod postgres;
 pub mod process;
