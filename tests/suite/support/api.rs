@@ -142,7 +142,12 @@ impl Client {
 
     /// The same caller at another replica.
     pub fn at(&self, api: &TestApi) -> Self {
-        Self { base: api.base.clone(), ..self.clone() }
+        self.at_base(&api.base)
+    }
+
+    /// The same caller at another address.
+    pub fn at_base(&self, base: &str) -> Self {
+        Self { base: base.to_owned(), ..self.clone() }
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
