@@ -1,6 +1,6 @@
 import { useIsMutating } from '@tanstack/react-query'
 import { Play, Square } from 'lucide-react'
-import { useAppAction, useExtend } from '@/api/apps'
+import { isRunning, useAppAction, useExtend } from '@/api/apps'
 import { asProblem } from '@/api/problem'
 import type { Action, App } from '@/api/types'
 import { ACTION_NAMES } from './action-names'
@@ -26,7 +26,8 @@ export function useActions(app: Pick<App, 'id' | 'name'>) {
 }
 
 export const isGoing = (app: App) => app.status === 'starting' || app.status === 'stopping'
-export const isUp = (app: App) => app.status === 'running' || app.status === 'degraded' || app.status === 'error'
+/** Some of it runs: there is something to stop. A start that failed as a whole left nothing. */
+export const isUp = (app: App) => isRunning(app) || (app.status === 'error' && app.services.running > 0)
 
 /** The one thing that one wants of an app in a list: start it, or stop it. */
 export function StartStop({ app, size = 'sm' }: { app: App; size?: 'sm' | 'md' }) {
