@@ -39,6 +39,7 @@ function Cancel({ operation }: { operation: Operation }) {
       title={`Cancel this ${ACTION_NAMES[operation.action].toLowerCase()}?`}
       action="End the command"
       danger
+      dismiss="Let it run"
       onConfirm={() => cancel.mutateAsync()}
     >
       <p>The command on the server is ended where it is. Some containers may be up and others not.</p>
