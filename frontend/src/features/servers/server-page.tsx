@@ -3,7 +3,8 @@ import { getRouteApi, useNavigate } from '@tanstack/react-router'
 import { Boxes, EllipsisVertical, Pencil, Plus, RefreshCw, Trash2 } from 'lucide-react'
 import { useState } from 'react'
 import { appsQuery } from '@/api/apps'
-import { can } from '@/api/rights'
+import { projectsQuery } from '@/api/projects'
+import { can, canMaintain } from '@/api/rights'
 import { serverQuery, useDeleteServer, useProbe } from '@/api/servers'
 import { useUser } from '@/api/session'
 import type { Server } from '@/api/types'
@@ -146,8 +147,11 @@ function More({ server }: { server: Server }) {
 function ServerApps({ server }: { server: Server }) {
   const apps = useQuery(appsQuery)
   const names = useNames()
+  const user = useUser()
+  const projects = useQuery(projectsQuery).data ?? []
+  const mayAdd = projects.some((project) => canMaintain(user, project))
   const [adding, setAdding] = useState(false)
-  const add = (
+  const add = mayAdd && (
     <Button size="sm" variant="ghost" onClick={() => setAdding(true)}>
       <Plus />
       Add app
