@@ -227,7 +227,7 @@ fn serve(
 fn cors(config: &Config) -> Cors {
     let methods = [Method::GET, Method::POST, Method::PUT, Method::DELETE];
     let allowed = [header::AUTHORIZATION, header::CONTENT_TYPE, header::ACCEPT];
-    let named = ["prefer", "idempotency-key", "last-event-id", "x-request-id"];
+    let named = ["prefer", "last-event-id", "x-request-id"];
     let cors = Cors::default()
         .allowed_methods(methods)
         .allowed_headers(allowed)
