@@ -138,7 +138,7 @@ async fn keep(services: &Services, lease: &Lease) {
             Ok(Ok(Renewal::Lost)) => return tracing::warn!("another replica has taken the operation over"),
             Ok(Err(error)) => tracing::warn!(%error, "cannot renew the lease of an operation; trying again"),
             Err(_) => {
-                tracing::warn!("the database is too slow to renew the lease of an operation; trying again")
+                tracing::warn!("the database is too slow to renew the lease of an operation; trying again");
             }
         }
         if last_renewed.elapsed() >= LOST_AFTER {
