@@ -1,8 +1,9 @@
 -- The durable record, and the queue, of what is done to apps. A row exists before anything happens on a host.
 create table operations (
     id                uuid        not null constraint operations_pkey primary key,
-    app_id            uuid        not null constraint operations_app_id_fkey references apps (id) on delete cascade,
-    -- Where it ran. A plain id: the app may have moved since, and that server may be gone.
+    -- Plain ids, all three: the record outlives the app, and says where it was and whose it was when it was asked for.
+    app_id            uuid        not null,
+    project_id        uuid        not null,
     server_id         uuid        not null,
     action            text        not null constraint operations_action_known check (action in ('start', 'stop', 'restart', 'pull')),
     state             text        not null
@@ -41,6 +42,7 @@ create index operations_queue_idx on operations (created_at) where state = 'queu
 create index operations_running_server_idx on operations (server_id) where state = 'running';
 create index operations_lease_idx on operations (lease_until) where state = 'running';
 create index operations_finished_at_idx on operations (finished_at);
+create index operations_project_id_idx on operations (project_id, id desc);
 create index operations_app_id_idx on operations (app_id, id desc);
 create index operations_server_id_idx on operations (server_id, id desc);
 

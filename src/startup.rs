@@ -32,7 +32,7 @@ use crate::{
     routes, schedule,
     services::Services,
     web::{
-        client::TrustedProxies, headers, origin::AllowedOrigins, rate_limit::Limiter, request_id,
+        client::TrustedProxies, head, headers, origin::AllowedOrigins, rate_limit::Limiter, request_id,
         request_id::RequestSpan,
     },
 };
@@ -214,6 +214,7 @@ fn serve(
             .wrap(from_fn(headers::add))
             .wrap(TracingLogger::<RequestSpan>::new())
             .wrap(from_fn(request_id::assign))
+            .wrap(from_fn(head::as_get))
     })
     .workers(std::thread::available_parallelism().map_or(2, NonZeroUsize::get).min(MAX_WORKERS))
     .client_request_timeout(HEAD_PATIENCE)

@@ -99,6 +99,8 @@ impl Actions for AppActions {
         let failures = operations::ops::failed_auto_stops(&mut tx, app.id, app.started_at).await?;
         let reading = policy::concluded(&app, operation, outcome, &seen, now, failures);
         ops::write(&mut tx, &app, &reading, now).await?;
+        // What has just been started may not stay up: it is looked at from now on.
+        store::schedule_check(&mut tx, app.id, now).await?;
         tx.commit().await?;
         Ok(())
     }

@@ -11,8 +11,9 @@ use crate::{
     services::Services,
 };
 
-/// While something runs on a host, its apps are asked about this often; otherwise as often as the host is probed.
-const WHILE_RUNNING: Duration = Duration::from_secs(10);
+/// While something runs on a host, its apps are asked about this often (one request on a connection that is open anyway);
+/// otherwise as often as the host is probed.
+const WHILE_RUNNING: Duration = Duration::from_secs(2);
 /// While so many hosts are being asked by one replica, no further ones are claimed.
 const HOSTS_AT_ONCE: usize = 16;
 /// While hosts are being asked, due ones are looked for this often.

@@ -93,6 +93,28 @@ fn taken(error: sqlx::Error) -> Error {
     })
 }
 
+pub async fn is_others_email(db: &mut PgConnection, id: UserId, name: &str) -> Result<bool> {
+    let found = sqlx::query_scalar!(
+        r#"select exists (select 1 from users where id <> $1 and lower(email) = lower($2)) as "found!""#,
+        id.0,
+        name
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(found)
+}
+
+pub async fn is_others_username(db: &mut PgConnection, id: UserId, name: &str) -> Result<bool> {
+    let found = sqlx::query_scalar!(
+        r#"select exists (select 1 from users where id <> $1 and lower(username) = lower($2)) as "found!""#,
+        id.0,
+        name
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(found)
+}
+
 pub async fn insert(db: &mut PgConnection, user: &User, password_hash: &str) -> Result<()> {
     sqlx::query!(
         "insert into users (id, username, email, name, role, is_enabled, password_hash, created_at, updated_at)

@@ -118,7 +118,7 @@ pub struct Failure {
 pub struct Operation {
     pub id: OperationId,
     pub app: AppId,
-    /// Where the app is now; decides who may see the operation.
+    /// Where the app is now, or was when it was removed; decides who may see the operation.
     pub project: ProjectId,
     pub server: ServerId,
     pub action: Action,
@@ -144,6 +144,7 @@ pub struct Operation {
 #[derive(Clone, Debug)]
 pub struct Request {
     pub app: AppId,
+    pub project: ProjectId,
     pub server: ServerId,
     pub action: Action,
     pub trigger: Trigger,

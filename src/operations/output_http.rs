@@ -34,7 +34,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
     operation_id = "getOperationOutput", tag = "operations", extensions(("x-permission" = json!("apps:view"))),
     params(
         ("id" = OperationId, Path),
-        ("Last-Event-ID" = Option<i64>, Header, description = "Bytes received so far, when following"),
+        ("Last-Event-ID" = Option<String>, Header, description = "Bytes received so far, when following"),
     ),
     responses((status = 200, description = "The output", content((String = "text/plain"), (String = "text/event-stream"))))
 )]

@@ -74,11 +74,11 @@ macro_rules! select {
     ($rest:literal, $($argument:expr),* $(,)?) => {
         sqlx::query_as!(
             Row,
-            r#"select o.id, o.app_id, a.project_id, o.server_id, o.action as "action: Action", o.state as "state: State",
+            r#"select o.id, o.app_id, coalesce(a.project_id, o.project_id) as "project_id!", o.server_id, o.action as "action: Action", o.state as "state: State",
                       o.trigger as "trigger: Trigger", o.requested_by, o.requested_by_name, o.timeout_minutes,
                       o.created_at, o.started_at, o.finished_at, o.exit_code, o.error_code, o.error_detail,
                       o.cancel_requested_at, o.output_bytes, o.output_cut, o.sent_at, o.claim
-               from operations o join apps a on a.id = o.app_id "# + $rest,
+               from operations o left join apps a on a.id = o.app_id "# + $rest,
             $($argument),*
         )
     };
@@ -91,7 +91,7 @@ pub async fn find(db: &mut PgConnection, id: OperationId) -> Result<Option<Opera
 pub async fn see(db: &mut PgConnection, sight: &Sight, id: OperationId) -> Result<Option<Operation>> {
     let projects = sight.projects();
     let row = select!(
-        "where o.id = $1 and ($2::uuid[] is null or a.project_id = any($2))",
+        "where o.id = $1 and ($2::uuid[] is null or coalesce(a.project_id, o.project_id) = any($2))",
         id.0,
         projects.as_deref()
     );
@@ -114,7 +114,7 @@ pub async fn list(
 ) -> Result<Vec<Operation>> {
     let projects = sight.projects();
     let rows = select!(
-        "where ($1::uuid[] is null or a.project_id = any($1))
+        "where ($1::uuid[] is null or coalesce(a.project_id, o.project_id) = any($1))
            and ($2::uuid is null or o.app_id = $2)
            and ($3::uuid is null or o.server_id = $3)
            and ($4::text is null or o.state = $4)
@@ -143,13 +143,14 @@ pub async fn insert(
     at: Timestamp,
 ) -> Result<Option<OperationId>> {
     let inserted = sqlx::query_scalar!(
-        "insert into operations (id, app_id, server_id, action, state, trigger, requested_by, requested_by_name,
+        "insert into operations (id, app_id, project_id, server_id, action, state, trigger, requested_by, requested_by_name,
                                  request_id, timeout_minutes, created_at)
-         values ($1, $2, $3, $4, 'queued', $5, $6, $7, $8, $9, $10)
+         values ($1, $2, $3, $4, $5, 'queued', $6, $7, $8, $9, $10, $11)
          on conflict (app_id) where state in ('queued', 'running') do nothing
          returning id",
         id.0,
         request.app.0,
+        request.project.0,
         request.server.0,
         request.action as Action,
         request.trigger as Trigger,

@@ -93,7 +93,7 @@ async fn claim(services: &Services) -> Result<Option<(OperationId, Orphan)>> {
 #[tracing::instrument(name = "operation", skip_all, fields(operation = %id))]
 async fn carry(services: &Services, actions: &dyn Actions, id: OperationId, orphan: Orphan) -> Result<()> {
     let Some(operation) = store::find(&mut *services.db.acquire().await?, id).await? else {
-        // Its app was removed meanwhile, and it with it.
+        // It was old, and is forgotten.
         return Ok(());
     };
     if orphan == Orphan::Yes && operation.sent_at.is_none() {

@@ -4,6 +4,7 @@
 //! rate limits, and the headers that keep a browser on our side.
 
 pub mod client;
+pub mod head;
 pub mod headers;
 pub mod openapi;
 pub mod origin;

@@ -241,6 +241,9 @@ async fn an_app_that_runs_can_be_renamed_but_neither_moved_nor_removed() {
     assert_eq!(admin.put(&path, json!({"cdPath": "/elsewhere/"})).await.is(200)["cdPath"], "/elsewhere");
     admin.delete(&path).await.is(204);
     admin.get(&path).await.is_refused(404, "app.not_found");
+    // The record of what was done outlives the app.
+    let operations = admin.get(&format!("/api/operations?appId={app}")).await.is(200);
+    assert_eq!(operations["items"].as_array().unwrap().len(), 2);
     admin.delete(&format!("/api/servers/{}", scene.server)).await.is(204);
 }
 

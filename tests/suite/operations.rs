@@ -239,8 +239,9 @@ async fn insert_queued(scene: &Scene, app: &str) -> String {
     let id = uuid::Uuid::now_v7();
     let mut tx = scene.api.db.begin().await.unwrap();
     sqlx::query(
-        "insert into operations (id, app_id, server_id, action, state, trigger, created_at, started_at, lease_owner, lease_until)
-         values ($1, $2::uuid, $3::uuid, 'start', 'running', 'user', now(), now(), $4, now() + interval '1 h')",
+        "insert into operations (id, app_id, project_id, server_id, action, state, trigger, created_at, started_at,
+                                 lease_owner, lease_until)
+         values ($1, $2::uuid, (select project_id from apps where id = $2::uuid), $3::uuid, 'start', 'running', 'user', now(), now(), $4, now() + interval '1 h')",
     )
     .bind(id)
     .bind(app)

@@ -68,6 +68,7 @@ async fn queue(
 ) -> Result<Asked> {
     let request = Request {
         app: app.id,
+        project: app.project,
         server: app.server,
         action: wanted.action,
         trigger: wanted.trigger,

@@ -51,16 +51,32 @@ async fn existing(db: &mut PgConnection, id: UserId) -> Result<User> {
 pub async fn add(services: &Services, permit: &Permit<UsersManage>, new: NewUser) -> Result<User> {
     let (user, hash) = prepare(services, new).await?;
     let mut tx = services.db.begin().await?;
+    store::lock_accounts(&mut tx).await?;
     insert(&mut tx, permit, &user, &hash).await?;
     tx.commit().await?;
     Ok(user)
 }
 
 async fn insert(db: &mut PgConnection, permit: &Permit<UsersManage>, user: &User, hash: &str) -> Result<()> {
+    refuse_names_of_others(db, user).await?;
     store::insert(db, user, hash).await?;
     let details = json!({"username": user.username, "role": user.role, "isEnabled": user.is_enabled});
     journal::record(db, user.created_at, permit.author(), Action::UserCreate, Subject::User(user.id), details)
         .await
+}
+
+/// Either name signs in: nobody's username may be another's e-mail address, or the other way round. The caller has locked
+/// the accounts.
+async fn refuse_names_of_others(db: &mut PgConnection, user: &User) -> Result<()> {
+    if store::is_others_email(db, user.id, &user.username).await? {
+        return Err(Error::conflict("user.username_taken", "another user has this as e-mail address"));
+    }
+    if let Some(email) = &user.email
+        && store::is_others_username(db, user.id, email).await?
+    {
+        return Err(Error::conflict("user.email_taken", "another user has this as username"));
+    }
+    Ok(())
 }
 
 async fn prepare(services: &Services, new: NewUser) -> Result<(User, String)> {
@@ -123,6 +139,7 @@ pub async fn change(
     let before = existing(&mut tx, id).await?;
     let after = User { updated_at: now, ..apply(before.clone(), change) };
     keep_an_admin(&mut tx, &before, after.is_enabled && after.role == Role::Admin).await?;
+    refuse_names_of_others(&mut tx, &after).await?;
     store::update(&mut tx, &after).await?;
     if let Some(hash) = &hash {
         store::set_password(&mut tx, id, hash, now).await?;
