@@ -25,6 +25,8 @@ pub enum Kind {
     MethodNotAllowed,
     /// The state of things forbids it. 409
     Conflict,
+    /// The request did not become whole in time. 408
+    TooSlow,
     /// 413
     TooLarge,
     /// Fields are wrong; see [`Error::fields`]. 422

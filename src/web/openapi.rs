@@ -81,6 +81,7 @@ fn add_errors(operation: &mut Operation, has_parameter: bool) {
         ),
         ("403", is_guarded, "`permission.denied`, or `origin.refused` for a cookie from a foreign page"),
         ("404", has_parameter, "There is no such thing, or the caller may not see it"),
+        ("408", has_body, "`request.too_slow`"),
         ("413", has_body, "`request.too_large`"),
         ("422", has_body || has_query, "`request.invalid`: `errors` names each refused field"),
         ("429", true, "`rate_limit.exceeded`: wait `Retry-After` seconds"),

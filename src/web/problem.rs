@@ -63,6 +63,7 @@ fn status(kind: Kind) -> StatusCode {
         Kind::NotFound => StatusCode::NOT_FOUND,
         Kind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Kind::Conflict => StatusCode::CONFLICT,
+        Kind::TooSlow => StatusCode::REQUEST_TIMEOUT,
         Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Kind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
         Kind::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -91,12 +92,15 @@ impl ResponseError for Error {
             Kind::Unauthenticated => {
                 answer.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
             }
+            // What is left of the body is not waited for.
+            Kind::TooSlow | Kind::TooLarge => {
+                answer.force_close();
+            }
             Kind::Malformed
             | Kind::Forbidden
             | Kind::NotFound
             | Kind::MethodNotAllowed
             | Kind::Conflict
-            | Kind::TooLarge
             | Kind::Invalid
             | Kind::Internal
             | Kind::RemoteFailed

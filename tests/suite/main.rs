@@ -26,4 +26,5 @@ mod secrets;
 mod servers;
 mod ssh;
 mod support;
+mod threats;
 mod users;

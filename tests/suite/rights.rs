@@ -136,7 +136,7 @@ fn judge(
     if status == 422 || status == 400 || status >= 500 && status != 502 && status != 503 {
         return Err("the request itself failed");
     }
-    let least = route.permission.least_project_role();
+    let least = route.permission.unwrap().least_project_role();
     let is_global = !names_things || route.path.starts_with("/api/users");
     let wanted: &[u16] = match (caller.is_admin, least) {
         (true, _) => return if refused { Err("an administrator may") } else { Ok(()) },

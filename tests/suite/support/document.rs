@@ -6,11 +6,16 @@ use quaymaster::{identity::Permission, routes};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-/// A call that needs a permission.
+use super::api::text;
+
+/// A call.
 pub struct Route {
     pub method: Method,
     pub path: String,
-    pub permission: Permission,
+    /// `None`: it is public, or about the caller.
+    pub permission: Option<Permission>,
+    /// The names of its query parameters.
+    pub query: Vec<String>,
     /// Of its body; `Null` where it takes none.
     pub schema: Value,
 }
@@ -23,22 +28,27 @@ impl Document {
         Self(serde_json::to_value(routes::document()).unwrap())
     }
 
+    /// Those that need a permission.
     pub fn routes(&self) -> Vec<Route> {
+        self.all_routes().into_iter().filter(|route| route.permission.is_some()).collect()
+    }
+
+    pub fn all_routes(&self) -> Vec<Route> {
         let mut routes = vec![];
         for (path, item) in self.0["paths"].as_object().unwrap() {
             for (method, operation) in item.as_object().unwrap() {
                 let Some(name) = operation["x-permission"].as_str() else { continue };
-                // What needs no permission is in the list of public routes, or is about the caller.
-                let Some(permission) = Permission::ALL.iter().find(|known| known.as_str() == name) else {
-                    assert!(matches!(name, "public" | "authenticated"), "{path}: {name}");
-                    continue;
-                };
-                let schema = operation["requestBody"]["content"]["application/json"]["schema"].clone();
+                let permission = Permission::ALL.iter().find(|known| known.as_str() == name).copied();
+                assert!(permission.is_some() || matches!(name, "public" | "authenticated"), "{path}: {name}");
+                let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+                let parameters = operation["parameters"].as_array().into_iter().flatten();
+                let query = parameters.filter(|parameter| parameter["in"] == "query");
                 routes.push(Route {
                     method: method.to_uppercase().parse().unwrap(),
                     path: path.clone(),
-                    permission: *permission,
-                    schema: self.resolve(&schema),
+                    permission,
+                    query: query.map(|parameter| text(&parameter["name"])).collect(),
+                    schema: self.resolve(schema),
                 });
             }
         }
