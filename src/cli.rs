@@ -142,7 +142,7 @@ fn read_env_file() -> Result<(), Failure> {
 
 async fn act(command: Command) -> Result<ExitCode, Failure> {
     match command {
-        Command::Serve(args) => serve::serve(&args).await,
+        Command::Serve(args) => Box::pin(serve::serve(&args)).await,
         Command::Migrate { database, log } => migrate(&database, log).await,
         Command::Openapi => openapi(),
         Command::User(command) => accounts::act(command).await,

@@ -12,7 +12,7 @@ use actix_web::{
     middleware::{Next, from_fn},
     web,
 };
-use utoipa::openapi::OpenApi;
+use utoipa::openapi::{OpenApi, Server};
 use utoipa_actix_web::{AppExt, OpenApiFactory, scope, service_config::ServiceConfig};
 
 pub use document::{UndeclaredRoutes, check};
@@ -39,7 +39,11 @@ pub fn document() -> OpenApi {
 
 /// Mounts everything under `base`, which is empty or `/something`.
 pub fn configure(base: &str, document: &OpenApi) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
-    let (base, document) = (base.to_owned(), web::Data::new(document.clone()));
+    let (base, mut document) = (base.to_owned(), document.clone());
+    if !base.is_empty() {
+        document.servers = Some(vec![Server::new(&base)]);
+    }
+    let document = web::Data::new(document);
     move |config| {
         let root = web::scope(&base)
             .app_data(document.clone())

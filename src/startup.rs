@@ -118,6 +118,9 @@ impl Engines {
         if left > 0 {
             tracing::warn!(left, "tasks did not end in time; what they did is taken up at the next start");
         }
+        if let Err(error) = operations::ops::release(&self.services).await {
+            tracing::warn!(%error, "cannot let go of operations; others take them up when their leases are over");
+        }
         self.database.close().await;
     }
 }
@@ -224,7 +227,7 @@ fn serve(
 fn cors(config: &Config) -> Cors {
     let methods = [Method::GET, Method::POST, Method::PUT, Method::DELETE];
     let allowed = [header::AUTHORIZATION, header::CONTENT_TYPE, header::ACCEPT];
-    let named = ["prefer", "idempotency-key", "last-event-id", "x-request-id"];
+    let named = ["prefer", "last-event-id", "x-request-id"];
     let cors = Cors::default()
         .allowed_methods(methods)
         .allowed_headers(allowed)

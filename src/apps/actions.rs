@@ -4,14 +4,14 @@ use async_trait::async_trait;
 
 use super::{App, observe, ops, policy, store};
 use crate::{
-    operations::{self, Action, Actions, Failure, Operation, Outcome, Work},
+    operations::{self, Action, Actions, Operation, Outcome},
     platform::{Error, Kind, Result},
     remote::{
         compose,
         host::{self, Folder},
         ssh,
     },
-    servers,
+    servers::{self, Server},
     services::Services,
 };
 
@@ -25,17 +25,17 @@ impl AppActions {
         Self { services }
     }
 
-    async fn work(&self, operation: &Operation) -> Result<Work> {
-        let services = &self.services;
-        let mut db = services.db.acquire().await?;
+    async fn app_and_server(&self, operation: &Operation) -> Result<(App, Server)> {
+        let mut db = self.services.db.acquire().await?;
         let app = store::find(&mut db, operation.app).await?.ok_or_else(|| Error::not_found("app"))?;
         let server = servers::ops::get(&mut db, operation.server).await?;
-        drop(db);
-        let target = servers::ops::target(services, &server)?;
-        let compose = servers::ops::compose(services, &server).await?;
-        enter(services, &target, &app).await?;
-        Ok(Work { target, command: compose.command(app.path, verb(operation.action)) })
+        Ok((app, server))
     }
+}
+
+/// The shell's status for a program that is not there: compose was taken away, or replaced by the other flavour.
+fn says_not_found(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Failed { exit_code: Some(127), .. })
 }
 
 fn verb(action: Action) -> compose::Action {
@@ -67,15 +67,16 @@ async fn enter(services: &Services, target: &ssh::Target, app: &App) -> Result<(
 
 #[async_trait]
 impl Actions for AppActions {
-    async fn prepare(&self, operation: &Operation) -> Result<Work, Failure> {
-        self.work(operation).await.map_err(|error| {
-            if error.kind == Kind::Internal {
-                tracing::error!(%error, "an operation cannot be prepared");
-                let detail = "something failed on our side; the log has the details".to_owned();
-                return Failure { code: "internal".to_owned(), detail };
-            }
-            Failure { code: error.code.into_owned(), detail: error.detail.into_owned() }
-        })
+    async fn target(&self, operation: &Operation) -> Result<ssh::Target> {
+        let server = servers::ops::get(&mut *self.services.db.acquire().await?, operation.server).await?;
+        servers::ops::target(&self.services, &server)
+    }
+
+    async fn prepare(&self, operation: &Operation, target: &ssh::Target) -> Result<ssh::Command> {
+        let (app, server) = self.app_and_server(operation).await?;
+        let compose = servers::ops::compose(&self.services, &server).await?;
+        enter(&self.services, target, &app).await?;
+        Ok(compose.command(app.path, verb(operation.action)))
     }
 
     async fn conclude(&self, operation: &Operation, outcome: &Outcome) -> Result<()> {
@@ -85,6 +86,9 @@ impl Actions for AppActions {
         let server = servers::ops::get(&mut db, operation.server).await?;
         drop(db);
         let seen = observe::one(services, &server, &app).await;
+        if says_not_found(outcome) {
+            servers::ops::forget_compose(services, &server).await?;
+        }
 
         let now = services.clock.now();
         let mut tx = services.db.begin().await?;
@@ -92,7 +96,8 @@ impl Actions for AppActions {
         if !operations::ops::finish(&mut tx, services, operation, outcome).await? {
             return Ok(());
         }
-        let reading = policy::concluded(&app, operation, outcome, &seen, now);
+        let failures = operations::ops::failed_auto_stops(&mut tx, app.id, app.started_at).await?;
+        let reading = policy::concluded(&app, operation, outcome, &seen, now, failures);
         ops::write(&mut tx, &app, &reading, now).await?;
         tx.commit().await?;
         Ok(())

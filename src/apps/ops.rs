@@ -6,11 +6,7 @@ use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 
 pub use super::store::{Filter, Stretch};
-use super::{
-    App, Status,
-    policy::{Reading, Seen, probed},
-    store,
-};
+use super::{App, Status, policy::Reading, store};
 use crate::{
     identity::{
         Permit, Sight,
@@ -120,8 +116,9 @@ pub async fn change(
     let details = difference(&before, &after);
     journal::record(&mut tx, now, permit.author(), Action::AppUpdate, Subject::App(id), details).await?;
     if moves {
-        let nothing_known = Seen::Nothing { reason: "not_asked".to_owned() };
-        write(&mut tx, &after, &probed(&after, &nothing_known, now), now).await?;
+        let reading = Reading::unasked();
+        write(&mut tx, &after, &reading, now).await?;
+        after = reading.onto(after);
     }
     tx.commit().await?;
     Ok(after)

@@ -76,7 +76,7 @@ struct ActionAnswer {
 }
 
 impl ActionAnswer {
-    fn new(app: App, operation: &Operation) -> Self {
+    fn new(app: &App, operation: &Operation) -> Self {
         let done = match operation.action {
             Action::Start => "was started",
             Action::Stop => "was stopped",
@@ -121,7 +121,7 @@ async fn act(
         return Err(error);
     }
     let app = ops::see(&mut db, &asks.sight(), id).await?;
-    Ok(HttpResponse::Ok().json(ActionAnswer::new(app, &operation)))
+    Ok(HttpResponse::Ok().json(ActionAnswer::new(&app, &operation)))
 }
 
 /// 202 with the operation and where to ask about it (RFC 7240, section 4.1).

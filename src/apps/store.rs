@@ -220,14 +220,21 @@ pub async fn set_real_path(db: &mut PgConnection, app: &App, path: &RemotePath) 
 }
 
 pub async fn set_stop_at(db: &mut PgConnection, id: AppId, at: Timestamp, minutes: i32) -> Result<()> {
-    sqlx::query!("update apps set stop_at = $2, run_minutes = $3 where id = $1", id.0, at, minutes)
-        .execute(db)
-        .await?;
+    sqlx::query!(
+        "update apps set stop_at = $2, run_minutes = $3, reading = reading + 1 where id = $1",
+        id.0,
+        at,
+        minutes
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }
 
 pub async fn clear_stop_at(db: &mut PgConnection, id: AppId) -> Result<()> {
-    sqlx::query!("update apps set stop_at = null where id = $1", id.0).execute(db).await?;
+    sqlx::query!("update apps set stop_at = null, reading = reading + 1 where id = $1", id.0)
+        .execute(db)
+        .await?;
     Ok(())
 }
 
@@ -276,12 +283,36 @@ pub async fn claim_checks(db: &mut PgConnection, now: Timestamp, next: Timestamp
     Ok(rows.into_iter().map(ServerId).collect())
 }
 
-/// Puts the next look at a server's apps to `next`: sooner when something runs there.
-pub async fn schedule_check(db: &mut PgConnection, server: ServerId, next: Timestamp) -> Result<()> {
-    sqlx::query!("update apps set next_check_at = $2 where server_id = $1", server.0, next)
-        .execute(db)
-        .await?;
+/// Puts the next look at a server's apps to `next`: sooner when something runs there. A row that somebody has locked is
+/// left as it is: waiting for it could be waiting for each other.
+pub async fn schedule_checks(db: &mut PgConnection, server: ServerId, next: Timestamp) -> Result<()> {
+    sqlx::query!(
+        "update apps set next_check_at = $2
+         where id in (select id from apps where server_id = $1 order by id for update skip locked)",
+        server.0,
+        next
+    )
+    .execute(db)
+    .await?;
     Ok(())
+}
+
+/// Has one app looked at soon.
+pub async fn schedule_check(db: &mut PgConnection, id: AppId, next: Timestamp) -> Result<()> {
+    sqlx::query!("update apps set next_check_at = $2 where id = $1", id.0, next).execute(db).await?;
+    Ok(())
+}
+
+/// What an app was before its present state.
+pub async fn state_before(db: &mut PgConnection, id: AppId) -> Result<Option<(Status, Option<String>)>> {
+    let row = sqlx::query!(
+        r#"select status as "status: Status", reason from app_status_history where app_id = $1
+           order by id desc offset 1 limit 1"#,
+        id.0
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| (row.status, row.reason)))
 }
 
 /// Writes a change of state down and ends the one before.

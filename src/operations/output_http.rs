@@ -129,7 +129,7 @@ impl Reader {
         // The state is read before the output: an operation that is over by then writes no more.
         let operation = ops::see(&mut db, &self.sight, self.id).await?;
         let pieces = ops::output(&mut db, self.id, self.at).await?;
-        let mut events: Vec<Event> = pieces.into_iter().filter_map(|piece| self.event(piece)).collect();
+        let mut events: Vec<Event> = pieces.into_iter().filter_map(|piece| self.event(&piece)).collect();
         let is_last = operation.state.is_final() && self.at >= operation.output_bytes;
         if is_last {
             let data = serde_json::to_string(&OperationView::from(operation)).unwrap_or_default();
@@ -139,7 +139,7 @@ impl Reader {
     }
 
     /// JSON carries text: a character that is cut by the end of a piece waits for its rest, what is none is replaced.
-    fn event(&mut self, piece: Piece) -> Option<Event> {
+    fn event(&mut self, piece: &Piece) -> Option<Event> {
         let offset = piece.offset - i64::try_from(self.carry.len()).unwrap_or(0);
         self.at = piece.offset + i64::try_from(piece.data.len()).unwrap_or(0);
         let mut bytes = std::mem::take(&mut self.carry);

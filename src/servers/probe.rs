@@ -82,29 +82,30 @@ pub(super) async fn look(services: &Services, target: &Target, what: Look) -> Fi
     let began = services.clock.now();
     // A probe is how we find out that a host is back: its own rhythm is its back-off.
     services.ssh.reset(target.host);
-    let found = timeout(LIMIT, async {
+    // On the heap: what asks is as large as all its engines' futures together.
+    let found = Box::pin(async {
         match ask(services, target, what, began).await {
             // The connection was dead before: a reboot, say. What was asked changes nothing, so it may be asked again.
             Findings { ssh: Err(ssh::Error::Closed { .. }), .. } => ask(services, target, what, began).await,
             found => found,
         }
     });
-    found.await.unwrap_or_else(|_| {
+    timeout(LIMIT, found).await.unwrap_or_else(|_| {
         Findings::refused(began, ssh::Error::Timeout { step: Step::Session, limit: LIMIT })
     })
 }
 
 async fn ask(services: &Services, target: &Target, what: Look, began: Timestamp) -> Findings {
-    let begun = Instant::now();
+    let start = Instant::now();
     let host = match host::probe(&services.ssh, target, what).await {
         Ok(host) => host,
         Err(error) => return Findings::refused(began, error),
     };
-    let host_took = begun.elapsed();
+    let host_took = start.elapsed();
     let latency = latency(services, target).await;
-    let begun = Instant::now();
+    let start = Instant::now();
     let docker = services.docker.of(target).info().await;
-    let docker_took = begun.elapsed();
+    let docker_took = start.elapsed();
     // Its own connection broke meanwhile: then it is the machine that has to be told of, not its Docker.
     let ssh = match &docker {
         Err(docker::Error::Ssh(error)) => Err(error.clone()),
@@ -129,7 +130,7 @@ async fn ask(services: &Services, target: &Target, what: Look, began: Timestamp)
 
 /// There and back, on a connection that is open by now.
 async fn latency(services: &Services, target: &Target) -> Option<Duration> {
-    let begun = Instant::now();
+    let start = Instant::now();
     let echoed = services.ssh.run(target, &Command::new("true"), ECHO_LIMITS).await;
-    echoed.is_ok().then(|| begun.elapsed())
+    echoed.is_ok().then(|| start.elapsed())
 }

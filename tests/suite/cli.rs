@@ -1,61 +1,17 @@
 //! The command line, as its own process.
 
-use std::{process::Output, process::Stdio, time::Duration};
+use std::process::{Output, Stdio};
 
 use quaymaster::platform::{Database, Lifecycle, config::DatabaseConfig};
 use serde_json::Value;
-use sqlx::postgres::PgConnectOptions;
-use tempfile::TempDir;
-use tokio::{
-    io::AsyncWriteExt,
-    process::{Child, Command},
-    time::timeout,
-};
+use tokio::{io::AsyncWriteExt, time::timeout};
 
-use crate::support::{PATIENCE, eventually, postgres};
+use crate::support::{PATIENCE, postgres, process::Place, sshd::free_port};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_quaymaster");
-
-/// Where commands run: a folder and a database of their own.
-struct Place {
-    folder: TempDir,
-    database: PgConnectOptions,
-}
-
-impl Place {
-    async fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), database: postgres::fresh_database().await }
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(BINARY);
-        command
-            .args(arguments)
-            .current_dir(self.folder.path())
-            .env_clear()
-            .env("DB_HOST", self.database.get_socket().unwrap())
-            .env("DB_USER", self.database.get_username())
-            .env("DB_PASSWORD", postgres::password())
-            .env("DB_NAME", self.database.get_database().unwrap())
-            .env("DATA_DIR", self.folder.path().join("data"))
-            .env("JWT_SECRET", "a secret for tests that is long enough")
-            .env("ENCRYPTION_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        command
-    }
-
-    async fn run(&self, arguments: &[&str]) -> Output {
-        timeout(PATIENCE, self.command(arguments).output()).await.unwrap().unwrap()
-    }
-
-    async fn run_with_input(&self, arguments: &[&str], input: &str) -> Output {
-        let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).await.unwrap();
-        timeout(PATIENCE, child.wait_with_output()).await.unwrap().unwrap()
-    }
+async fn run_with_input(place: &Place, arguments: &[&str], input: &str) -> Output {
+    let mut child = place.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).await.unwrap();
+    timeout(PATIENCE, child.wait_with_output()).await.unwrap().unwrap()
 }
 
 fn out(output: &Output) -> String {
@@ -70,10 +26,6 @@ fn complaint(output: &Output) -> String {
 fn is_done(output: &Output) -> String {
     assert!(output.status.success(), "{}", complaint(output));
     out(output)
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 #[tokio::test]
@@ -125,10 +77,10 @@ async fn openapi_prints_the_document_the_same_each_time() {
 #[tokio::test]
 async fn migrate_brings_an_empty_database_up_to_date() {
     let mut place = Place::new().await;
-    place.database = postgres::empty_database().await;
+    place.database = Some(postgres::empty_database().await);
     assert!(is_done(&place.run(&["migrate"]).await).contains("at version"));
     is_done(&place.run(&["migrate"]).await);
-    let config = DatabaseConfig::External(Box::new(place.database.clone()));
+    let config = DatabaseConfig::External(Box::new(place.database.clone().unwrap()));
     let database = Database::open(&config, &Lifecycle::new()).await.unwrap();
     sqlx::query("select from events").fetch_optional(database.pool()).await.unwrap();
 }
@@ -144,13 +96,13 @@ async fn accounts_are_made_listed_and_changed_and_a_made_password_is_shown_once(
 
     let given = "a password by stdin";
     let arguments = ["user", "reset-password", "ann@example.com", "--password-stdin"];
-    let reset = is_done(&place.run_with_input(&arguments, &format!("{given}\n")).await);
+    let reset = is_done(&run_with_input(&place, &arguments, &format!("{given}\n")).await);
     assert!(!reset.contains(given), "{reset}");
     is_done(&place.run(&["user", "disable", "ann"]).await);
     assert!(is_done(&place.run(&["user", "list"]).await).contains("ann\tuser\tdisabled"));
     is_done(&place.run(&["user", "enable", "ann"]).await);
     let boss = is_done(
-        &place.run_with_input(&["user", "create", "boss", "--admin", "--password-stdin"], given).await,
+        &run_with_input(&place, &["user", "create", "boss", "--admin", "--password-stdin"], given).await,
     );
     assert!(!boss.contains("password"), "{boss}");
     assert!(is_done(&place.run(&["user", "list"]).await).contains("boss\tadmin\tenabled"));
@@ -173,35 +125,18 @@ async fn a_command_that_cannot_be_done_says_why_and_fails() {
         assert!(complaint(&output).contains(why), "{arguments:?}: {}", complaint(&output));
     }
     let short =
-        place.run_with_input(&["user", "reset-password", "admin", "--password-stdin"], "short\n").await;
+        run_with_input(&place, &["user", "reset-password", "admin", "--password-stdin"], "short\n").await;
     assert_eq!(short.status.code(), Some(1));
     assert!(complaint(&short).contains("at least 8 characters"), "{}", complaint(&short));
-}
-
-/// `serve` on a port of its own, once it is healthy.
-async fn serve(place: &Place, port: u16) -> Child {
-    let child = place.command(&["serve", "--port", &port.to_string()]).spawn().unwrap();
-    let url = format!("http://127.0.0.1:{port}/health");
-    eventually("it serves", PATIENCE, || async {
-        place.run(&["health", "--url", &url]).await.status.success().then_some(())
-    })
-    .await;
-    child
-}
-
-async fn signal(child: &Child, name: &str) {
-    let pid = child.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-s", name, &pid]).status().await.unwrap().success());
 }
 
 #[tokio::test]
 async fn serve_ends_in_order_on_either_signal() {
     let place = Place::new().await;
     for name in ["TERM", "INT"] {
-        let mut child = serve(&place, free_port()).await;
-        signal(&child, name).await;
-        let status = timeout(Duration::from_secs(10), child.wait()).await.expect("it did not end").unwrap();
-        assert_eq!(status.code(), Some(0), "{name}");
+        let mut serving = place.serve(&[]).await;
+        serving.signal(name).await;
+        assert_eq!(serving.ended().await, Some(0), "{name}");
     }
 }
 
@@ -211,7 +146,8 @@ async fn health_asks_where_the_settings_say_and_doctor_finds_nothing_to_mend() {
     let port = free_port();
     let ask = || async { place.command(&["health"]).env("PORT", port.to_string()).output().await.unwrap() };
     assert_eq!(ask().await.status.code(), Some(1));
-    let _child = serve(&place, port).await;
+    let mut serving = place.spawn_at(port, &[]);
+    serving.is_up().await;
     assert_eq!(is_done(&ask().await).trim(), "ok");
     let examined = is_done(&place.run(&["doctor"]).await);
     assert!(examined.contains("ok    database"), "{examined}");

@@ -128,11 +128,7 @@ pub async fn cancel(services: &Services, permit: &Permit<AppsOperate>, operation
     let mut tx = services.db.begin().await?;
     let app = lock(&mut tx, operation.app).await?;
     match operations::cancel(&mut tx, now, permit, operation).await? {
-        Cancel::Ended => {
-            let status = if app.started_at.is_some() { Status::Running } else { Status::Stopped };
-            write(&mut tx, &app, &Reading { status, ..Reading::of(&app) }, now).await?;
-            store::schedule_check(&mut tx, app.server, now).await?;
-        }
+        Cancel::Ended => restore(&mut tx, &app, operation.action, now).await?,
         Cancel::Asked => {}
         Cancel::Nothing => {
             return Err(Error::conflict(
@@ -144,6 +140,17 @@ pub async fn cancel(services: &Services, permit: &Permit<AppsOperate>, operation
     }
     tx.commit().await?;
     Ok(())
+}
+
+/// Nothing was done: the app is what it was before the operation was queued.
+async fn restore(db: &mut PgConnection, app: &App, action: Action, now: Timestamp) -> Result<()> {
+    match action {
+        Action::Pull => return Ok(()),
+        Action::Start | Action::Stop | Action::Restart => {}
+    }
+    let (status, reason) = store::state_before(db, app.id).await?.unwrap_or((Status::Unknown, None));
+    write(db, app, &Reading { status, reason, ..Reading::of(app) }, now).await?;
+    store::schedule_check(db, app.id, now).await
 }
 
 /// Queues the stop of every app whose time is over, each once over all replicas. Gives how many.

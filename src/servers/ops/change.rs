@@ -82,7 +82,7 @@ pub async fn change(
     let mut tx = services.db.begin().await?;
     let before = store::lock(&mut tx, id).await?.ok_or_else(not_found)?;
     let has_new_credential = change.credential.is_some();
-    let after = apply(services, before.clone(), change, now)?;
+    let after = apply(services, &before, change, now)?;
     let details = difference(&before, &after, has_new_credential);
     if details.is_empty() {
         return get(&mut tx, id).await;
@@ -101,7 +101,7 @@ pub async fn change(
     get(&mut *services.db.acquire().await?, id).await
 }
 
-fn apply(services: &Services, before: Server, change: Change, now: Timestamp) -> Result<Server> {
+fn apply(services: &Services, before: &Server, change: Change, now: Timestamp) -> Result<Server> {
     let credential = match &change.credential {
         Some(new) => new.seal(&services.vault, before.id)?,
         None => before.credential.clone(),

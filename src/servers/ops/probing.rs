@@ -50,7 +50,7 @@ pub async fn probe(services: &Services, id: ServerId) -> Result<Server> {
 pub(super) async fn probe_awhile(services: &Services, id: ServerId) {
     let inner = services.clone();
     let task = services.lifecycle.spawn(async move {
-        if let Some(Err(error)) = inner.lifecycle.until_stopping(probe(&inner, id)).await {
+        if let Some(Err(error)) = inner.lifecycle.until_stopping(Box::pin(probe(&inner, id))).await {
             tracing::warn!(server = %id, %error, "a probe failed on our side; it is due again soon");
         }
     });

@@ -110,12 +110,12 @@ async fn a_changed_key_is_a_hard_stop(kind: &'static str) {
 
 #[tokio::test]
 async fn a_changed_key_of_the_same_type_is_a_hard_stop() {
-    a_changed_key_is_a_hard_stop("ed25519").await;
+    Box::pin(a_changed_key_is_a_hard_stop("ed25519")).await;
 }
 
 #[tokio::test]
 async fn a_changed_key_of_another_type_is_a_hard_stop() {
-    a_changed_key_is_a_hard_stop("ecdsa").await;
+    Box::pin(a_changed_key_is_a_hard_stop("ecdsa")).await;
 }
 
 #[tokio::test]

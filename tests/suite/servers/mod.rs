@@ -44,7 +44,8 @@ fn nowhere(name: &str) -> Value {
 
 /// `body` with other values for some fields.
 fn with(mut body: Value, changes: Value) -> Value {
-    for (name, value) in changes.as_object().unwrap().clone() {
+    let Value::Object(changes) = changes else { panic!("not an object: {changes}") };
+    for (name, value) in changes {
         body[name.as_str()] = value;
     }
     body

@@ -56,7 +56,7 @@ impl TestApi {
         config.database = DatabaseConfig::External(Box::new(database.clone()));
         change(&mut config);
         let clock = Clock::system();
-        let application = Application::build(config, clock.clone()).await.unwrap();
+        let application = Box::pin(Application::build(config, clock.clone())).await.unwrap();
         let base = format!("http://{}", application.address());
         let (services, handle) = (application.services().clone(), application.handle());
         spawn(async move { application.run().await.unwrap() });
@@ -142,7 +142,12 @@ impl Client {
 
     /// The same caller at another replica.
     pub fn at(&self, api: &TestApi) -> Self {
-        Self { base: api.base.clone(), ..self.clone() }
+        self.at_base(&api.base)
+    }
+
+    /// The same caller at another address.
+    pub fn at_base(&self, base: &str) -> Self {
+        Self { base: base.to_owned(), ..self.clone() }
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -196,6 +201,7 @@ impl Answer {
 
     /// The problem document of a refusal.
     #[track_caller]
+    #[expect(clippy::wrong_self_convention, reason = "it asserts, and gives what is left")]
     pub fn is_refused(self, status: u16, code: &str) -> Value {
         assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
         let body = self.is(status);

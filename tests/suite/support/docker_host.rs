@@ -7,7 +7,7 @@ use std::{
     fs::Permissions,
     net::TcpListener,
     os::unix::fs::PermissionsExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Stdio},
     time::Duration,
 };
@@ -29,6 +29,8 @@ pub struct Setup {
     pub hidden: &'static [&'static str],
     /// Who signs in; `root` unless set. The only other one is `nobody`.
     pub user: Option<&'static str>,
+    /// A folder whose programs are found before the host's own.
+    pub programs: Option<PathBuf>,
 }
 
 pub struct DockerHost {
@@ -98,7 +100,7 @@ impl DockerHost {
     /// The processes of sshd that serve a connection: they name the account that is signed in.
     fn connections(&self) -> Vec<u32> {
         let title = |id: &u32| std::fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default();
-        sshd::children(self.child.id()).into_iter().filter(|id| title(id).starts_with("sshd: ")).collect()
+        sshd::children(self.child.id()).into_iter().filter(|id| title(id).contains("@notty")).collect()
     }
 }
 
@@ -121,10 +123,12 @@ fn write_files(dir: &Path, setup: &Setup, port: u16, host: &PrivateKey, user: &P
     write("host_key", host.to_openssh().unwrap().expose(), 0o600);
     write("authorized_keys", &user.authorized_keys_line("test"), 0o644);
     let docker_host = setup.docker_host.clone().unwrap_or_else(|| docker::engine().host());
+    let own = setup.programs.as_ref().map(|folder| format!("{}:", folder.display())).unwrap_or_default();
     let config = format!(
         "ListenAddress 127.0.0.1\nPort {port}\nHostKey {dir}/host_key\nPidFile none\n\
          AuthorizedKeysFile {dir}/authorized_keys\nStrictModes no\nUsePAM no\nPermitRootLogin prohibit-password\n\
-         PasswordAuthentication no\nUseDNS no\nSetEnv DOCKER_HOST={docker_host}\n{more}\n",
+         PasswordAuthentication no\nUseDNS no\nSetEnv DOCKER_HOST={docker_host} \
+         PATH={own}/usr/bin:/bin:/usr/sbin:/sbin\n{more}\n",
         dir = dir.display(),
         more = setup.sshd_config,
     );

@@ -3,8 +3,10 @@
 pub mod api;
 pub mod docker;
 pub mod docker_host;
+pub mod document;
 pub mod hostile;
 pub mod postgres;
+pub mod process;
 pub mod scene;
 pub mod sshd;
 

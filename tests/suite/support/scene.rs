@@ -20,12 +20,12 @@ pub struct Scene {
 
 impl Scene {
     pub async fn start() -> Self {
-        Self::with(Setup::default(), |_| {}).await
+        Box::pin(Self::with(Setup::default(), |_| {})).await
     }
 
     pub async fn with(setup: Setup, change: impl FnOnce(&mut Config)) -> Self {
         let host = DockerHost::start(setup).await;
-        let api = TestApi::start_with(change).await;
+        let api = Box::pin(TestApi::start_with(change)).await;
         let server = text(&api.admin.post("/api/servers", server_body(&host)).await.is(201)["id"]);
         trust(&api, &server, &host).await.is(200);
         let project = api.project("project").await;

@@ -16,7 +16,7 @@ use std::{
         fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     },
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use sha2::{Digest, Sha256};
@@ -26,6 +26,7 @@ use super::{Account, Binaries, CLUSTER_FOLDER, EmbeddedError, PORT, io_error, pr
 /// `sun_path` of unix(7) has 108 bytes, the last of which ends it.
 const MAX_SOCKET_PATH: usize = 107;
 const TRY_WITHIN: Duration = Duration::from_secs(10);
+const LEFT_OVER_ENDS_WITHIN: Duration = Duration::from_secs(10);
 
 /// A data directory that is ours until this is dropped.
 #[derive(Debug)]
@@ -121,11 +122,21 @@ impl Folders {
     }
 
     /// An empty folder to make the cluster in; what an attempt that was cut short left there is removed.
-    pub(super) fn make_unfinished(&self, account: Option<&Account>) -> Result<PathBuf, EmbeddedError> {
+    pub(super) async fn make_unfinished(&self, account: Option<&Account>) -> Result<PathBuf, EmbeddedError> {
         let path = self.data_dir.join("postgres.unfinished");
-        match fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error(&path)(error)),
-            Ok(()) | Err(_) => {}
+        let deadline = Instant::now() + LEFT_OVER_ENDS_WITHIN;
+        loop {
+            match fs::remove_dir_all(&path) {
+                Ok(()) => break,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+                // An initdb that was killed leaves a child for a moment, which still writes.
+                Err(error)
+                    if error.kind() == io::ErrorKind::DirectoryNotEmpty && Instant::now() < deadline =>
+                {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                Err(error) => return Err(io_error(&path)(error)),
+            }
         }
         make_private(&path, account)?;
         Ok(path)

@@ -15,7 +15,7 @@ pub(super) async fn init(
     password: &Secret<String>,
     durability: Durability,
 ) -> Result<(), EmbeddedError> {
-    let unfinished = folders.make_unfinished(account)?;
+    let unfinished = folders.make_unfinished(account).await?;
     let password_file = folders.data_dir().join(".initial-password");
     write_password(&password_file, account, password)?;
     let made = run_initdb(&unfinished, &password_file, account, binaries, durability).await;

@@ -1,0 +1,130 @@
+//! The OpenAPI document as a list of calls, and filling in what they need.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use quaymaster::{identity::Permission, routes};
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+
+/// A call that needs a permission.
+pub struct Route {
+    pub method: Method,
+    pub path: String,
+    pub permission: Permission,
+    /// Of its body; `Null` where it takes none.
+    pub schema: Value,
+}
+
+/// The OpenAPI document of what is mounted.
+pub struct Document(Value);
+
+impl Document {
+    pub fn new() -> Self {
+        Self(serde_json::to_value(routes::document()).unwrap())
+    }
+
+    pub fn routes(&self) -> Vec<Route> {
+        let mut routes = vec![];
+        for (path, item) in self.0["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                let Some(name) = operation["x-permission"].as_str() else { continue };
+                // What needs no permission is in the list of public routes, or is about the caller.
+                let Some(permission) = Permission::ALL.iter().find(|known| known.as_str() == name) else {
+                    assert!(matches!(name, "public" | "authenticated"), "{path}: {name}");
+                    continue;
+                };
+                let schema = operation["requestBody"]["content"]["application/json"]["schema"].clone();
+                routes.push(Route {
+                    method: method.to_uppercase().parse().unwrap(),
+                    path: path.clone(),
+                    permission: *permission,
+                    schema: self.resolve(&schema),
+                });
+            }
+        }
+        routes
+    }
+
+    fn resolve(&self, schema: &Value) -> Value {
+        match schema["$ref"].as_str() {
+            Some(name) => self.0.pointer(name.trim_start_matches('#')).unwrap().clone(),
+            None => schema.clone(),
+        }
+    }
+
+    /// A body that is accepted: what is required, and every id that may be given.
+    pub fn body(&self, schema: &Value, things: &Things) -> Value {
+        let required = schema["required"].as_array().cloned().unwrap_or_default();
+        let mut body = Map::new();
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            let id = things.named(name);
+            if let Some(id) = id {
+                body.insert(name.clone(), json!(id));
+            } else if required.contains(&json!(name)) {
+                body.insert(name.clone(), self.value(name, &self.resolve(property)));
+            }
+        }
+        Value::Object(body)
+    }
+
+    fn value(&self, name: &str, schema: &Value) -> Value {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        if let Some(first) = schema["enum"].get(0) {
+            return first.clone();
+        }
+        match (name, schema["type"].as_str()) {
+            ("credential", _) => json!({"kind": "password", "password": "x"}),
+            ("fingerprint", _) => json!(format!("SHA256:{}", "A".repeat(43))),
+            ("address", _) => json!("127.0.0.1"),
+            ("cdPath", _) => json!(format!("/srv/{number}")),
+            ("password", _) => json!("a long enough password"),
+            (_, Some("string")) => json!(format!("x{number}")),
+            (_, Some("integer")) => schema["minimum"].clone(),
+            _ => panic!("the body's {name} is not known how to be filled in: {schema}"),
+        }
+    }
+}
+
+/// One thing of each kind, all of one project.
+#[derive(Clone)]
+pub struct Things {
+    pub project: String,
+    pub server: String,
+    pub app: String,
+    pub operation: String,
+    pub user: String,
+}
+
+impl Things {
+    /// The id of the thing that a field or a collection is of.
+    fn named(&self, name: &str) -> Option<&str> {
+        Some(match name {
+            "projectId" | "projects" => &self.project,
+            "serverId" | "servers" => &self.server,
+            "appId" | "apps" => &self.app,
+            "operationId" | "operations" => &self.operation,
+            "userId" | "users" => &self.user,
+            _ => return None,
+        })
+    }
+
+    /// `/api/apps/{id}/start` with the id of this app.
+    pub fn fill(&self, path: &str) -> String {
+        let mut collection = "";
+        let mut filled = vec![];
+        for part in path.split('/') {
+            let id = match part {
+                "{id}" => self.named(collection),
+                _ => part.strip_prefix('{').and_then(|name| self.named(name.trim_end_matches('}'))),
+            };
+            assert!(
+                id.is_some() || !part.starts_with('{'),
+                "{path}: {part} is not known how to be filled in"
+            );
+            filled.push(id.unwrap_or(part));
+            collection = part;
+        }
+        filled.join("/")
+    }
+}
