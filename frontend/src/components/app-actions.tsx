@@ -2,7 +2,7 @@ import { useIsMutating, useQueryClient } from '@tanstack/react-query'
 import { Play, Square } from 'lucide-react'
 import { isRunning, useAppAction, useExtend } from '@/api/apps'
 import { keys } from '@/api/keys'
-import { asProblem } from '@/api/problem'
+import { type ApiProblem, asProblem } from '@/api/problem'
 import type { Action, App } from '@/api/types'
 import { ACTION_NAMES } from './action-names'
 import { Button } from './ui/button'
@@ -18,15 +18,19 @@ export function useActions(app: Pick<App, 'id' | 'name'>) {
       { action, timeoutMinutes },
       {
         onError: (thrown) => {
+          const problem = asProblem(thrown)
           // The role may have changed since the page was drawn.
-          if (asProblem(thrown).status === 403) void queryClient.invalidateQueries({ queryKey: keys.projects })
-          const busyElsewhere = asProblem(thrown).code === 'app.busy'
-          const title = busyElsewhere ? `${app.name} is busy` : `${ACTION_NAMES[action]} of ${app.name} was refused`
-          toast.problem(title, thrown)
+          if (problem.status === 403) void queryClient.invalidateQueries({ queryKey: keys.projects })
+          toast.problem(refusal(problem, `${ACTION_NAMES[action]} of ${app.name}`, app.name), thrown)
         },
       },
     )
   return { run, busy }
+}
+
+function refusal({ code, status }: ApiProblem, what: string, name: string): string {
+  if (code === 'app.busy') return `${name} is busy`
+  return status === 0 ? `${what} did not get through` : `${what} was refused`
 }
 
 export const isGoing = (app: App) => app.status === 'starting' || app.status === 'stopping'

@@ -79,6 +79,8 @@ function ServerView({ server }: { server: Server }) {
 
 function Status({ server }: { server: Server }) {
   const mend = server.status === 'online' ? null : mendFor(server.statusReason)
+  // The panel of the host key says it with both fingerprints.
+  const aboutKey = server.statusReason?.startsWith('host_key_')
   return (
     <div className="grid gap-1">
       <div className="flex flex-wrap items-center gap-x-4 gap-y-1">
@@ -87,7 +89,7 @@ function Status({ server }: { server: Server }) {
           checked <Age at={server.lastChecked} />
         </span>
       </div>
-      {server.statusDetail && <p className="break-words">{server.statusDetail}</p>}
+      {server.statusDetail && !aboutKey && <p className="break-words first-letter:uppercase">{server.statusDetail}</p>}
       {mend && <p>{mend}</p>}
     </div>
   )
