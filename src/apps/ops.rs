@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     identity::{
-        Permit, Sight,
+        Asks, Permit, Sight,
         right::{AppsManage, AppsView},
     },
     journal::{self, Action, Event, Subject},
@@ -22,16 +22,23 @@ use crate::{
         Error, Result, Timestamp,
         id::{AppId, ProjectId, ServerId},
     },
+    projects,
     remote::ssh::RemotePath,
+    servers,
     services::Services,
     web::page::PageRequest,
 };
 
+/// The proof that somebody may put an app into this project and onto this server.
+pub struct Place {
+    permit: Permit<AppsManage>,
+    project: ProjectId,
+    server: ServerId,
+}
+
 /// An app to be made.
 pub struct NewApp {
     pub name: String,
-    pub project: ProjectId,
-    pub server: ServerId,
     pub path: RemotePath,
     pub url: Option<String>,
     pub auto_stop_minutes: i32,
@@ -41,8 +48,7 @@ pub struct NewApp {
 #[derive(Default)]
 pub struct Change {
     pub name: Option<String>,
-    pub project: Option<ProjectId>,
-    pub server: Option<ServerId>,
+    pub place: Option<Place>,
     pub path: Option<RemotePath>,
     /// An empty one takes it away.
     pub url: Option<String>,
@@ -67,13 +73,35 @@ pub async fn history(
     store::history(db, id, page).await
 }
 
-pub async fn add(services: &Services, permit: &Permit<AppsManage>, new: NewApp) -> Result<App> {
+/// The right to put an app there. Both must be seen, and the project be the asker's to manage.
+///
+/// A server is an account on a machine: an app on it runs what its folder says. Seeing one through some project is
+/// therefore not enough; it must carry an app of a project that is the asker's to manage. The first one is an
+/// administrator's to place.
+pub async fn place(
+    services: &Services,
+    asks: &Asks<AppsManage>,
+    project: ProjectId,
+    server: ServerId,
+) -> Result<Place> {
+    let mut db = services.db.acquire().await?;
+    let project = projects::ops::see(&mut db, &asks.sight(), project).await?.id;
+    let permit = asks.on_project(project)?;
+    let server = servers::ops::see(&mut db, &asks.sight(), server).await?.id;
+    let carried = store::projects_on(&mut db, server).await?;
+    if !carried.into_iter().any(|carried| asks.on_project(carried).is_ok()) {
+        asks.globally()?;
+    }
+    Ok(Place { permit, project, server })
+}
+
+pub async fn add(services: &Services, place: Place, new: NewApp) -> Result<App> {
     let now = services.clock.now();
     let app = App {
         id: AppId::make(),
         name: new.name,
-        project: new.project,
-        server: new.server,
+        project: place.project,
+        server: place.server,
         path: new.path,
         real_path: None,
         url: new.url,
@@ -96,7 +124,7 @@ pub async fn add(services: &Services, permit: &Permit<AppsManage>, new: NewApp) 
         "name": app.name, "projectId": app.project, "serverId": app.server, "cdPath": app.path.as_str(),
         "autoStopTimeout": app.auto_stop_minutes,
     });
-    journal::record(&mut tx, now, permit.author(), Action::AppCreate, Subject::App(app.id), details).await?;
+    journal::record(&mut tx, now, place.permit.author(), Action::AppCreate, Subject::App(app.id), details).await?;
     tx.commit().await?;
     Ok(app)
 }
@@ -135,11 +163,9 @@ fn apply(mut app: App, change: Change) -> App {
     if let Some(name) = change.name {
         app.name = name;
     }
-    if let Some(project) = change.project {
-        app.project = project;
-    }
-    if let Some(server) = change.server {
-        app.server = server;
+    if let Some(place) = change.place {
+        app.project = place.project;
+        app.server = place.server;
     }
     if let Some(path) = change.path {
         app.path = path;

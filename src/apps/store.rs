@@ -127,6 +127,14 @@ pub async fn list(db: &mut PgConnection, sight: &Sight, filter: Filter) -> Resul
     all(rows.fetch_all(db).await?)
 }
 
+/// The projects whose apps a server carries.
+pub async fn projects_on(db: &mut PgConnection, server: ServerId) -> Result<Vec<ProjectId>> {
+    let ids = sqlx::query_scalar!("select distinct project_id from apps where server_id = $1", server.0)
+        .fetch_all(db)
+        .await?;
+    Ok(ids.into_iter().map(ProjectId).collect())
+}
+
 /// Those on a server that nothing is being done to.
 pub async fn settled_on(db: &mut PgConnection, server: ServerId) -> Result<Vec<App>> {
     let rows =

@@ -19,6 +19,7 @@ mod docker_over_ssh;
 mod events;
 mod openapi;
 mod operations;
+mod placing;
 mod projects;
 mod servers;
 mod ssh;
