@@ -148,9 +148,18 @@ struct AppChange {
     auto_stop_timeout: Option<i32>,
 }
 
+/// What is below these leads elsewhere, and by many names to one folder.
+const NO_FOLDERS_OF_APPS: [&str; 3] = ["proc", "dev", "sys"];
+
 fn parse_path(text: &str) -> Result<RemotePath> {
-    text.parse()
-        .map_err(|error: crate::remote::ssh::InvalidPath| Error::invalid_field("cdPath", error.to_string()))
+    let path: RemotePath = text.parse().map_err(|error: crate::remote::ssh::InvalidPath| {
+        Error::invalid_field("cdPath", error.to_string())
+    })?;
+    let top = path.as_str().split('/').nth(1).unwrap_or_default();
+    if NO_FOLDERS_OF_APPS.contains(&top) {
+        return Err(Error::invalid_field("cdPath", "an app's folder is not in /proc, /dev or /sys"));
+    }
+    Ok(path)
 }
 
 fn parse_name(name: &str) -> Result<String> {

@@ -159,6 +159,18 @@ async fn lock(db: &mut PgConnection, id: AppId) -> Result<App> {
     store::lock(db, id).await?.ok_or_else(|| Error::not_found("app"))
 }
 
+/// Keeps what the host says an app's folder is without symbolic links, or refuses one that is another app's.
+pub(super) async fn settle_folder(services: &Services, seen: &App, real: &RemotePath) -> Result<()> {
+    let mut tx = services.db.begin().await?;
+    let app = lock(&mut tx, seen.id).await?;
+    if app.server != seen.server || app.path != seen.path {
+        return Err(Error::conflict("app.changed_meanwhile", "the app was moved while its folder was looked at"));
+    }
+    store::set_real_path(&mut tx, &app, real).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
 fn apply(mut app: App, change: Change) -> App {
     if let Some(name) = change.name {
         app.name = name;
