@@ -341,7 +341,7 @@ async fn history(
     let page = query.0.parse()?;
     let mut db = services.db.acquire().await?;
     let app = ops::see(&mut db, &asks.sight(), id.0).await?;
-    let rows = ops::history(&mut db, &asks.on_project(app.project)?, id.0, page).await?;
+    let rows = ops::history(&mut db, &asks.on_project(app.project)?, &app, page).await?;
     let now = services.clock.now();
     let rows = rows.into_iter().map(|stretch| (stretch, now)).collect();
     Ok(web::Json(Page::new(rows, page, |(stretch, _)| stretch.id)))

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     identity::{
         Asks, Permit, Sight,
+        policy::Right,
         right::{AppsManage, AppsView},
     },
     journal::{self, Action, Event, Subject},
@@ -66,11 +67,12 @@ pub async fn see(db: &mut PgConnection, sight: &Sight, id: AppId) -> Result<App>
 
 pub async fn history(
     db: &mut PgConnection,
-    _permit: &Permit<AppsView>,
-    id: AppId,
+    permit: &Permit<AppsView>,
+    app: &App,
     page: PageRequest,
 ) -> Result<Vec<Stretch>> {
-    store::history(db, id, page).await
+    permit.admits("app", app.project)?;
+    store::history(db, app.id, page).await
 }
 
 /// The right to put an app there. Both must be seen, and the project be the asker's to manage.
@@ -137,7 +139,7 @@ pub async fn change(
 ) -> Result<App> {
     let now = services.clock.now();
     let mut tx = services.db.begin().await?;
-    let before = lock(&mut tx, id).await?;
+    let before = lock_within(&mut tx, permit, id).await?;
     let mut after = App { updated_at: now, ..apply(before.clone(), change) };
     let moves = after.server != before.server || after.path != before.path;
     if moves {
@@ -157,6 +159,13 @@ pub async fn change(
 
 async fn lock(db: &mut PgConnection, id: AppId) -> Result<App> {
     store::lock(db, id).await?.ok_or_else(|| Error::not_found("app"))
+}
+
+/// The row, if `permit` is good for it now that nobody can move it.
+async fn lock_within<R: Right>(db: &mut PgConnection, permit: &Permit<R>, id: AppId) -> Result<App> {
+    let app = lock(db, id).await?;
+    permit.admits("app", app.project)?;
+    Ok(app)
 }
 
 /// Keeps what the host says an app's folder is without symbolic links, or refuses one that is another app's.
@@ -224,7 +233,7 @@ async fn refuse_while_up(db: &mut PgConnection, app: &App, verb: &str) -> Result
 pub async fn remove(services: &Services, permit: &Permit<AppsManage>, id: AppId) -> Result<()> {
     let now = services.clock.now();
     let mut tx = services.db.begin().await?;
-    let app = lock(&mut tx, id).await?;
+    let app = lock_within(&mut tx, permit, id).await?;
     refuse_while_up(&mut tx, &app, "remove").await?;
     store::delete(&mut tx, id).await?;
     let details = json!({"name": app.name, "projectId": app.project, "serverId": app.server});
