@@ -12,6 +12,7 @@ pub mod policy;
 mod store;
 mod throttle;
 mod users_http;
+mod watch;
 
 use std::{collections::HashMap, marker::PhantomData};
 
@@ -19,6 +20,7 @@ pub use policy::{Permission, right};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
+pub use watch::while_allowed;
 
 use crate::{
     journal::Author,

@@ -25,3 +25,4 @@ mod servers;
 mod ssh;
 mod support;
 mod users;
+mod watching;
