@@ -78,7 +78,7 @@ mod tests {
     async fn a_silent_source_is_let_go_with_its_reader() {
         let lifecycle = Lifecycle::new();
         let (held, dropped) = tokio::sync::oneshot::channel::<()>();
-        let source = stream::pending::<()>().map(move |()| drop(held.is_closed()));
+        let source = stream::pending::<()>().map(move |()| held.is_closed());
         drop(relay(&lifecycle, source, Duration::from_secs(20)));
         tokio::time::timeout(Duration::from_secs(20), dropped).await.unwrap().unwrap_err();
     }
