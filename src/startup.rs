@@ -13,7 +13,7 @@ use actix_web::{
 use tracing_actix_web::TracingLogger;
 
 use crate::{
-    apps::AppActions,
+    apps::{AppActions, LogReaders},
     events::Feed,
     identity::{Role, ops::accounts},
     journal::Bus,
@@ -200,10 +200,12 @@ fn serve(
     }));
     let (lifecycle, started) = (services.lifecycle.clone(), web::Data::new(StartedAt(Instant::now())));
     let (services, feed) = (web::Data::new(services), web::Data::new(feed));
+    let log_readers = web::Data::new(LogReaders::default());
     let server = HttpServer::new(move || {
         App::new()
             .app_data(services.clone())
             .app_data(feed.clone())
+            .app_data(log_readers.clone())
             .app_data(limiter.clone())
             .app_data(proxies.clone())
             .app_data(origins.clone())

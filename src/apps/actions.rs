@@ -58,10 +58,13 @@ async fn enter(services: &Services, target: &ssh::Target, app: &App) -> Result<(
         Folder::WithoutComposeFile => {
             refused(format!("there is no compose file in {} on the host", app.path))
         }
-        Folder::Ready { real: Some(real) } if app.real_path.as_ref() != Some(&real) => {
-            store::set_real_path(&mut *services.db.acquire().await?, app, &real).await
-        }
-        Folder::Ready { .. } => Ok(()),
+        Folder::Ready { real: Some(real) } if app.real_path.as_ref() == Some(&real) => Ok(()),
+        Folder::Ready { real: Some(real) } => ops::settle_folder(services, app, &real).await,
+        // Whose folder that is cannot be known, and it may be another app's.
+        Folder::Ready { real: None } => refused(format!(
+            "{} leads to a folder whose own path is too long, is not UTF-8 or is in another file system tree",
+            app.path
+        )),
     }
 }
 

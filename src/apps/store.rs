@@ -127,6 +127,14 @@ pub async fn list(db: &mut PgConnection, sight: &Sight, filter: Filter) -> Resul
     all(rows.fetch_all(db).await?)
 }
 
+/// The projects whose apps a server carries.
+pub async fn projects_on(db: &mut PgConnection, server: ServerId) -> Result<Vec<ProjectId>> {
+    let ids = sqlx::query_scalar!("select distinct project_id from apps where server_id = $1", server.0)
+        .fetch_all(db)
+        .await?;
+    Ok(ids.into_iter().map(ProjectId).collect())
+}
+
 /// Those on a server that nothing is being done to.
 pub async fn settled_on(db: &mut PgConnection, server: ServerId) -> Result<Vec<App>> {
     let rows =
@@ -150,17 +158,40 @@ fn taken(error: sqlx::Error) -> Error {
         "apps_project_id_name_key" => {
             Some(Error::conflict("app.name_taken", "another app of this project has this name"))
         }
-        "apps_server_id_cd_path_key" => Some(Error::conflict(
-            "app.path_taken",
-            "another app has this folder on this server; two of them would stop each other's containers",
-        )),
+        "apps_server_id_cd_path_key" | "apps_server_id_real_path_key" => Some(path_taken()),
         "apps_project_id_fkey" => Some(Error::not_found("project")),
         "apps_server_id_fkey" => Some(Error::not_found("server")),
         _ => None,
     })
 }
 
+fn path_taken() -> Error {
+    Error::conflict(
+        "app.path_taken",
+        "another app has this folder on this server; two of them would stop each other's containers",
+    )
+}
+
+/// Refuses a folder that is another app's, by the name it was given or by its own: what two unique indexes cannot see
+/// between them. Whoever gives an app a folder on this server waits until the transaction ends.
+async fn claim_folder(db: &mut PgConnection, app: &App, folder: &RemotePath) -> Result<()> {
+    sqlx::query!("select pg_advisory_xact_lock(hashtextextended($1::text, 0))", format!("apps on {}", app.server))
+        .execute(&mut *db)
+        .await?;
+    let is_taken = sqlx::query_scalar!(
+        r#"select exists (select 1 from apps where server_id = $1 and id <> $2 and (cd_path = $3 or real_path = $3))
+           as "taken!""#,
+        app.server.0,
+        app.id.0,
+        folder.as_str(),
+    )
+    .fetch_one(db)
+    .await?;
+    if is_taken { Err(path_taken()) } else { Ok(()) }
+}
+
 pub async fn insert(db: &mut PgConnection, app: &App) -> Result<()> {
+    claim_folder(db, app, &app.path).await?;
     sqlx::query!(
         "insert into apps (id, name, project_id, server_id, cd_path, app_url, auto_stop_timeout, status, next_check_at,
                            created_at, updated_at)
@@ -182,6 +213,7 @@ pub async fn insert(db: &mut PgConnection, app: &App) -> Result<()> {
 }
 
 pub async fn update(db: &mut PgConnection, app: &App) -> Result<()> {
+    claim_folder(db, app, &app.path).await?;
     sqlx::query!(
         "update apps set name = $2, project_id = $3, server_id = $4, cd_path = $5, real_path = $6, app_url = $7,
                          auto_stop_timeout = $8, updated_at = $9, next_check_at = $9
@@ -207,15 +239,13 @@ pub async fn delete(db: &mut PgConnection, id: AppId) -> Result<()> {
     Ok(())
 }
 
+/// Writes down where an app's folder is without symbolic links. 409 if that is another app's folder. `app` is locked.
 pub async fn set_real_path(db: &mut PgConnection, app: &App, path: &RemotePath) -> Result<()> {
-    sqlx::query!(
-        "update apps set real_path = $3 where id = $1 and cd_path = $2",
-        app.id.0,
-        app.path.as_str(),
-        path.as_str(),
-    )
-    .execute(db)
-    .await?;
+    claim_folder(db, app, path).await?;
+    sqlx::query!("update apps set real_path = $2 where id = $1", app.id.0, path.as_str())
+        .execute(db)
+        .await
+        .map_err(taken)?;
     Ok(())
 }
 

@@ -11,7 +11,9 @@ pub mod origin;
 pub mod page;
 pub mod problem;
 pub mod rate_limit;
+pub mod relay;
 pub mod request_id;
+pub mod seats;
 pub mod sse;
 pub mod valid;
 

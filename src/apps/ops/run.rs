@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::{App, Status, announce, lock, store, write};
+use super::{App, Status, announce, lock_within, store, write};
 use crate::{
     apps::policy::Reading,
     identity::{Permit, right::AppsOperate},
@@ -30,7 +30,7 @@ pub async fn ask(
 ) -> Result<Asked> {
     let now = services.clock.now();
     let mut tx = services.db.begin().await?;
-    let app = lock(&mut tx, id).await?;
+    let app = lock_within(&mut tx, permit, id).await?;
     let details = match (action, minutes) {
         (Action::Start, Some(minutes)) => json!({"timeout": minutes}),
         (Action::Start | Action::Stop | Action::Restart | Action::Pull, _) => json!({}),
@@ -103,7 +103,7 @@ pub async fn extend(
 ) -> Result<App> {
     let now = services.clock.now();
     let mut tx = services.db.begin().await?;
-    let app = lock(&mut tx, id).await?;
+    let app = lock_within(&mut tx, permit, id).await?;
     let Some(stop_at) = app.stop_at else {
         return Err(Error::conflict(
             "app.no_stop_time",
@@ -127,7 +127,7 @@ pub async fn extend(
 pub async fn cancel(services: &Services, permit: &Permit<AppsOperate>, operation: &Operation) -> Result<()> {
     let now = services.clock.now();
     let mut tx = services.db.begin().await?;
-    let app = lock(&mut tx, operation.app).await?;
+    let app = lock_within(&mut tx, permit, operation.app).await?;
     match operations::cancel(&mut tx, now, permit, operation).await? {
         Cancel::Ended => restore(&mut tx, &app, operation.action, now).await?,
         Cancel::Asked => {}

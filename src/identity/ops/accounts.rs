@@ -5,7 +5,10 @@
 use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 
-use super::super::{CurrentUser, Permit, Role, User, right::UsersManage, store};
+use super::{
+    super::{CurrentUser, Permit, Role, User, right::UsersManage, store},
+    attempts::Attempt,
+};
 use crate::{
     journal::{self, Action, Signal, Subject},
     platform::{Error, FieldError, Result, Secret, id::UserId, password},
@@ -226,23 +229,47 @@ pub async fn change_own_password(
 ) -> Result<()> {
     check_password("newPassword", new.expose())?;
     let id = caller.user.id;
-    let mut db = services.db.acquire().await?;
-    let known = store::password_hash(&mut db, id).await?;
-    drop(db);
-    if !services.passwords.verify(current, known).await? {
-        return Err(Error::invalid_field("currentPassword", "is not your present password"));
-    }
-    let hash = services.passwords.hash(new).await?;
+    let known = store::password_hash(&mut *services.db.acquire().await?, id).await?;
+    let known = known.ok_or_else(|| Error::not_found("user"))?;
+    // Whoever has found an open session may guess here as well as at the door.
+    let (name, address) = (&caller.user.username, caller.author.ip_address);
+    let attempt = Attempt::begin(services, name, Some(id), address).await?;
+    let hashed = match services.passwords.verify(current, Some(known.clone())).await {
+        Ok(true) => services.passwords.hash(new).await,
+        Ok(false) => return Err(wrong_password(services, caller, &attempt).await?),
+        Err(error) => Err(error),
+    };
+    let hash = match hashed {
+        Ok(hash) => hash,
+        Err(error) => {
+            attempt.abandoned(services).await?;
+            return Err(error);
+        }
+    };
 
     let now = services.clock.now();
     let mut tx = services.db.begin().await?;
-    store::set_password(&mut tx, id, &hash, now).await?;
+    if !store::replace_password(&mut tx, id, caller.session, &known, &hash, now).await? {
+        drop(tx);
+        return Err(wrong_password(services, caller, &attempt).await?);
+    }
+    attempt.succeeded(&mut tx).await?;
     store::end_sessions(&mut tx, id, Some(caller.session), now).await?;
     journal::notify(&mut tx, Signal::Access(id)).await?;
     journal::record(&mut tx, now, &caller.author, Action::PasswordChange, Subject::User(id), json!({}))
         .await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Writes it down and gives the error that tells of it.
+async fn wrong_password(services: &Services, caller: &CurrentUser, attempt: &Attempt) -> Result<Error> {
+    let mut tx = services.db.begin().await?;
+    attempt.failed(&mut tx).await?;
+    let (now, subject) = (services.clock.now(), Subject::User(caller.user.id));
+    journal::record(&mut tx, now, &caller.author, Action::PasswordChangeFailed, subject, json!({})).await?;
+    tx.commit().await?;
+    Ok(Error::invalid_field("currentPassword", "is not your present password"))
 }
 
 /// By username or e-mail address: for the command line.

@@ -47,7 +47,12 @@ impl TestApi {
 
     /// Another process on the same database.
     pub async fn replica(&self) -> Self {
-        Self::start_on(self.database.clone(), |_| {}).await
+        self.replica_with(|_| {}).await
+    }
+
+    /// Another process on the same database, with settings that differ from the usual.
+    pub async fn replica_with(&self, change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_on(self.database.clone(), change).await
     }
 
     async fn start_on(database: PgConnectOptions, change: impl FnOnce(&mut Config)) -> Self {
