@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 
-use super::{observe, ops, policy, store};
+use super::{Status, observe, ops, policy, store};
 use crate::{
     platform::{Result, id::ServerId},
     servers,
@@ -14,6 +14,9 @@ use crate::{
 /// While something runs on a host, its apps are asked about this often (one request on a connection that is open anyway);
 /// otherwise as often as the host is probed.
 const WHILE_RUNNING: Duration = Duration::from_secs(2);
+/// Apps whose host could not be asked show soon that it can be again. A host that is down costs nothing meanwhile: the SSH
+/// engine's back-off answers for it.
+const WHILE_UNKNOWN: Duration = Duration::from_secs(10);
 /// While so many hosts are being asked by one replica, no further ones are claimed.
 const HOSTS_AT_ONCE: usize = 16;
 /// While hosts are being asked, due ones are looked for this often.
@@ -54,11 +57,11 @@ async fn refresh(services: &Services, server: ServerId) -> Result<()> {
     let seen = observe::many(services, &server, apps).await;
 
     let now = services.clock.now();
-    let mut any_up = false;
+    let mut statuses = vec![];
     let mut db = services.db.acquire().await?;
     for (app, seen) in seen {
         let reading = policy::probed(&app, &seen, now);
-        any_up |= reading.status.is_up();
+        statuses.push(reading.status);
         if app.status_at.is_some() && reading == policy::Reading::of(&app) {
             continue;
         }
@@ -66,8 +69,20 @@ async fn refresh(services: &Services, server: ServerId) -> Result<()> {
         ops::write(&mut tx, &app, &reading, now).await?;
         tx.commit().await?;
     }
-    if any_up && services.config.probe_every > WHILE_RUNNING {
-        store::schedule_checks(&mut db, server.id, now + WHILE_RUNNING).await?;
+    let soon = pause(&statuses).filter(|pause| *pause < services.config.probe_every);
+    if let Some(pause) = soon {
+        store::schedule_checks(&mut db, server.id, now + pause).await?;
     }
     Ok(())
+}
+
+/// When to look again, if sooner than usual.
+fn pause(statuses: &[Status]) -> Option<Duration> {
+    if statuses.iter().any(|status| status.is_up()) {
+        Some(WHILE_RUNNING)
+    } else if statuses.contains(&Status::Unknown) {
+        Some(WHILE_UNKNOWN)
+    } else {
+        None
+    }
 }
