@@ -9,13 +9,18 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpStream, UnixStream},
     time::timeout,
 };
 
 use crate::support::{
+    PATIENCE,
     api::{Answer, TestApi, send, text},
+    docker::{self, App, IMAGE, samples},
+    docker_host::Setup,
     document::{Document, Route, Things},
+    eventually,
+    scene::Scene,
     sshd::free_port,
 };
 
@@ -439,4 +444,52 @@ fn changed(mut body: Value, route: &Route) -> Value {
         body["role"] = json!("operator");
     }
     body
+}
+
+/// A request to the private engine itself, as somebody on the host could send it.
+async fn engine(path: &str, body: Value) -> Value {
+    let mut stream = UnixStream::connect(docker::engine().socket()).await.unwrap();
+    let body = body.to_string();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: docker\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all([head.as_bytes(), body.as_bytes()].concat().as_slice()).await.unwrap();
+    let mut said = String::new();
+    timeout(AT_ONCE, stream.read_to_string(&mut said)).await.unwrap().unwrap();
+    assert!(matches!(status(&said), 200..=299), "{said}");
+    serde_json::from_str(said.split_once("\r\n\r\n").unwrap().1.trim()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn what_a_host_says_of_an_app_cannot_break_its_state_or_a_terminal() {
+    let scene = Scene::with(Setup::default(), |config| config.probe_every = Duration::from_secs(1)).await;
+    let sample = App::new("hostile", &samples::steady());
+    let app = scene.app(&sample).await;
+    scene.until_app(&app, "stopped").await;
+    let service = format!("web\u{0}\u{1b}[2J\u{1b}]0;owned\u{7}\r\n\u{202e}evil{}", "x".repeat(20_000));
+    let container = json!({
+        "Image": IMAGE, "Cmd": ["sleep", "1000"], "StopSignal": "SIGKILL", "HostConfig": {"NetworkMode": "none"},
+        "Healthcheck": {"Test": ["CMD", "false"], "Interval": 1_000_000_000_u64, "Retries": 1},
+        "Labels": {
+            "com.docker.compose.project": "hostile", "com.docker.compose.service": service,
+            "com.docker.compose.oneoff": "False", "com.docker.compose.project.working_dir": sample.dir(),
+        },
+    });
+    let id = text(&engine("/containers/create", container).await["Id"]);
+    engine(&format!("/containers/{id}/start"), json!({})).await;
+    let path = format!("/api/apps/{app}");
+    let shown = eventually("its sick service is seen", PATIENCE, || async {
+        let shown = scene.get(&app).await;
+        (shown["status"] == "degraded").then_some(shown)
+    })
+    .await;
+    let services = scene.api.admin.get(&format!("{path}/services")).await.is(200);
+    let history = scene.api.admin.get(&format!("{path}/history")).await.is(200);
+    for said in [&shown["statusReason"], &services[0]["service"], &history["items"][0]["reason"]] {
+        let said = text(said);
+        assert!(said.contains("web") && said.len() < 2000, "{said}");
+        let obeyed = |letter: char| letter.is_control() || letter == '\u{202e}';
+        assert!(!said.contains(obeyed), "{said:?}");
+    }
 }
