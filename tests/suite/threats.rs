@@ -288,7 +288,7 @@ async fn requests_of_any_size_and_form_are_answered_or_cut() {
         format!("GET /api/auth/status HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{rest}\r\n").into_bytes()
     };
     let one_long = head(&format!("x-long: {}\r\n", "x".repeat(1024 * 1024)));
-    let many = head(&(0..2000).map(|number| format!("x-{number}: x\r\n")).collect::<String>());
+    let many = head(&(0..2000).map(|number| format!("x-{number}: x\r\n")).collect::<Vec<_>>().concat());
     let long_query =
         format!("GET /api/auth/status?{} HTTP/1.1\r\nhost: x\r\n\r\n", "a=b&".repeat(500_000)).into_bytes();
     let twice = head("content-length: 5\r\ncontent-length: 6\r\n");
@@ -433,6 +433,34 @@ async fn a_change_that_cannot_be_written_into_the_journal_does_not_happen() {
     }
     execute(&api, "drop trigger refuse on audit_logs").await;
     api.admin.delete(&format!("/api/apps/{}", things.app)).await.is(204);
+}
+
+#[tokio::test]
+async fn the_end_of_an_operation_that_cannot_be_written_is_not_forgotten() {
+    let scene = Scene::start().await;
+    let sample = App::new("unwritten", &samples::steady());
+    let app = scene.app(&sample).await;
+    execute(
+        &scene.api,
+        "create sequence refused;
+         create function refuse() returns trigger language plpgsql as $$ begin
+             perform nextval('refused'); raise 'the journal is full'; end $$;
+         create trigger refuse before insert on audit_logs for each row when (new.action = 'OPERATION_FINISH')
+             execute function refuse();",
+    )
+    .await;
+    let operation = scene.begin(&app, "start").await;
+    eventually("its end was to be written", PATIENCE, || async {
+        let tried: bool =
+            sqlx::query_scalar("select is_called from refused").fetch_one(&scene.api.db).await.unwrap();
+        tried.then_some(())
+    })
+    .await;
+    assert_eq!(scene.operation(&operation).await["state"], "running");
+    assert_eq!(scene.get(&app).await["status"], "starting");
+    execute(&scene.api, "drop trigger refuse on audit_logs").await;
+    scene.until_operation(&operation, &["succeeded"]).await;
+    assert_eq!(scene.get(&app).await["status"], "running");
 }
 
 /// With something to change, where all that is required would leave it as it is.
