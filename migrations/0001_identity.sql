@@ -26,6 +26,7 @@ create table sessions (
     user_agent   text
 );
 create index sessions_user_id_idx on sessions (user_id) where revoked_at is null;
+create index sessions_user_id_created_at_idx on sessions (user_id, created_at);
 create index sessions_expires_at_idx on sessions (expires_at);
 
 -- Refresh tokens rotate: one is current, the used ones stay to recognise a replay. Only hashes are kept.
@@ -42,6 +43,8 @@ create index refresh_tokens_session_id_idx on refresh_tokens (session_id);
 create table login_failures (
     key           bytea       not null constraint login_failures_pkey primary key,
     failures      integer     not null,
+    -- Of these, attempts whose password is still being looked at.
+    pending       integer     not null default 0,
     last_at       timestamptz not null,
     blocked_until timestamptz
 );

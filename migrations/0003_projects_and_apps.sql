@@ -46,5 +46,6 @@ create table apps (
 );
 create unique index apps_project_id_name_key on apps (project_id, lower(name));
 create unique index apps_server_id_cd_path_key on apps (server_id, cd_path);
+create unique index apps_server_id_real_path_key on apps (server_id, real_path) where real_path is not null;
 create index apps_next_check_at_idx on apps (next_check_at);
 create index apps_stop_at_idx on apps (stop_at) where stop_at is not null;

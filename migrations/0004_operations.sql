@@ -1,8 +1,9 @@
 -- The durable record, and the queue, of what is done to apps. A row exists before anything happens on a host.
 create table operations (
     id                uuid        not null constraint operations_pkey primary key,
-    app_id            uuid        not null constraint operations_app_id_fkey references apps (id) on delete cascade,
-    -- Where it ran. A plain id: the app may have moved since, and that server may be gone.
+    -- Plain ids, all three: the record outlives the app, and says where it was and whose it was when it was asked for.
+    app_id            uuid        not null,
+    project_id        uuid        not null,
     server_id         uuid        not null,
     action            text        not null constraint operations_action_known check (action in ('start', 'stop', 'restart', 'pull')),
     state             text        not null
@@ -24,13 +25,13 @@ create table operations (
     cancel_requested_at timestamptz,
     output_bytes      bigint      not null default 0,
     output_cut        boolean     not null default false,
-    -- The claim: which replica runs it and until when it says so. Lease times are the database's own clock.
+    -- The claim: which replica runs it and until when it says so. Lease times are the database's own clock. The number
+    -- goes up with every claim: who holds an older one may write nothing more, even within the same replica.
     lease_owner       uuid,
     lease_until       timestamptz,
+    claim             bigint      not null default 0,
     -- From here on the command may have begun on the host. Before, a crash costs nothing: it is queued again.
     sent_at           timestamptz,
-    -- The leader of the remote process group, as the host told it, for cancel and for recovery after a crash.
-    remote_pid        bigint,
     constraint operations_finished_whole
         check ((finished_at is not null) = (state in ('succeeded', 'failed', 'cancelled', 'lost'))),
     constraint operations_lease_whole check ((lease_owner is null) = (lease_until is null))
@@ -38,7 +39,10 @@ create table operations (
 -- One unfinished operation per app, whoever asks and on whichever replica.
 create unique index operations_unfinished_app_key on operations (app_id) where state in ('queued', 'running');
 create index operations_queue_idx on operations (created_at) where state = 'queued';
+create index operations_running_server_idx on operations (server_id) where state = 'running';
 create index operations_lease_idx on operations (lease_until) where state = 'running';
+create index operations_finished_at_idx on operations (finished_at);
+create index operations_project_id_idx on operations (project_id, id desc);
 create index operations_app_id_idx on operations (app_id, id desc);
 create index operations_server_id_idx on operations (server_id, id desc);
 

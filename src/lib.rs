@@ -4,8 +4,10 @@
 //!
 //! | rank | modules |
 //! |---|---|
-//! | 9 | `main`, `cli` |
-//! | 8 | `startup`, `routes`, `schedule` |
+//! | 11 | `main` |
+//! | 10 | `cli` |
+//! | 9 | `startup` |
+//! | 8 | `routes`, `schedule` |
 //! | 7 | `autostop` `audit` `events` `metrics` |
 //! | 6 | `apps` |
 //! | 5 | `operations`, `projects` |

@@ -31,6 +31,9 @@ pub const PUBLIC: [(&str, &str); 5] = [
     ("GET", "/api/auth/status"),
 ];
 
+/// Where older clients look for `/api/auth`.
+const AUTH_ALIAS: &str = "/auth";
+
 /// The OpenAPI document of everything that is mounted.
 pub fn document() -> OpenApi {
     let (_, collected) = App::new().into_utoipa_app().configure(mount).split_for_parts();
@@ -48,12 +51,20 @@ pub fn configure(base: &str, document: &OpenApi) -> impl FnOnce(&mut web::Servic
         let root = web::scope(&base)
             .app_data(document.clone())
             .service(openapi_json)
-            .service(web::scope("/auth").configure(identity::http::configure_alias))
+            .service(alias())
             .configure(|config| mount(&mut ServiceConfig::new(config)))
             .configure(|config| document::configure(config, &base))
             .configure(|config| dashboard::configure(config, &base));
         config.service(root);
     }
+}
+
+/// The older addresses of four public calls: behind the same middleware as those.
+fn alias() -> impl HttpServiceFactory + 'static {
+    web::scope(AUTH_ALIAS)
+        .configure(identity::http::configure_alias)
+        .default_service(web::to(no_such_route))
+        .wrap(from_fn(authenticate))
 }
 
 fn mount(config: &mut ServiceConfig) {
@@ -94,7 +105,10 @@ async fn authenticate<B: MessageBody + 'static>(
 fn is_public(request: &ServiceRequest) -> bool {
     let base = request.app_data::<web::Data<Services>>().map(|services| services.config.base_path.as_str());
     let path = request.path().strip_prefix(base.unwrap_or_default()).unwrap_or_default();
-    PUBLIC.iter().any(|(method, public)| request.method().as_str() == *method && path == *public)
+    let is_this = |public: &str| {
+        path == public || path.starts_with(AUTH_ALIAS) && public.strip_prefix("/api") == Some(path)
+    };
+    PUBLIC.iter().any(|(method, public)| request.method().as_str() == *method && is_this(public))
 }
 
 /// 405 where another method would do, 404 elsewhere.

@@ -15,11 +15,14 @@ use std::{
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
 use crate::{
-    apps, autostop, events, identity,
+    apps, autostop, events, identity, operations,
     platform::{Result, claim, replica},
     servers,
     services::Services,
 };
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// Starts all of them; they end with the process.
 pub async fn start(services: &Services) -> Result<(), JobSchedulerError> {
@@ -27,11 +30,11 @@ pub async fn start(services: &Services) -> Result<(), JobSchedulerError> {
     let add = async |job: Result<Job, JobSchedulerError>| scheduler.add(job?).await;
 
     add(every(services, "replica", replica::HEARTBEAT_EVERY, Who::EachReplica, heartbeat)).await?;
-    let second = Duration::from_secs(1);
-    add(every(services, "autostop", second, Who::EachReplica, autostop::jobs::stop_due)).await?;
-    add(every(services, "apps", second, Who::EachReplica, apps::jobs::refresh_due)).await?;
-    add(every(services, "servers", second, Who::EachReplica, servers::jobs::probe_due)).await?;
-    add(every(services, "sweep", Duration::from_secs(3600), Who::One, sweep)).await?;
+    add(every(services, "autostop", SECOND, Who::EachReplica, autostop::jobs::stop_due)).await?;
+    add(every(services, "apps", SECOND, Who::EachReplica, apps::jobs::refresh_due)).await?;
+    add(every(services, "servers", SECOND, Who::EachReplica, servers::jobs::probe_due)).await?;
+    add(every(services, "operations", HOUR, Who::One, operations::jobs::sweep)).await?;
+    add(every(services, "sweep", HOUR, Who::One, sweep)).await?;
 
     scheduler.start().await?;
     let lifecycle = services.lifecycle.clone();
@@ -71,13 +74,23 @@ where
             if services.lifecycle.is_stopping() || busy.swap(true, Ordering::AcqRel) {
                 return;
             }
+            // Also when it panics: a job that is busy for ever would never run again.
+            let _done = Done(busy);
             let run = act(services.clone(), name, cadence, who, verb);
             if let Some(Err(error)) = services.lifecycle.until_stopping(run).await {
                 tracing::warn!(job = name, %error, "a periodic job failed; it is tried again when it is next due");
             }
-            busy.store(false, Ordering::Release);
         })
     })
+}
+
+/// Makes a job free for its next tick.
+struct Done(Arc<AtomicBool>);
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
 }
 
 async fn act<V, F>(services: Services, name: &str, cadence: Duration, who: Who, verb: V) -> Result<()>

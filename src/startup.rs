@@ -13,7 +13,7 @@ use actix_web::{
 use tracing_actix_web::TracingLogger;
 
 use crate::{
-    apps::AppActions,
+    apps::{AppActions, LogReaders},
     events::Feed,
     identity::{Role, ops::accounts},
     journal::Bus,
@@ -32,7 +32,7 @@ use crate::{
     routes, schedule,
     services::Services,
     web::{
-        client::TrustedProxies, headers, origin::AllowedOrigins, rate_limit::Limiter, request_id,
+        client::TrustedProxies, head, headers, origin::AllowedOrigins, rate_limit::Limiter, request_id,
         request_id::RequestSpan,
     },
 };
@@ -118,6 +118,9 @@ impl Engines {
         if left > 0 {
             tracing::warn!(left, "tasks did not end in time; what they did is taken up at the next start");
         }
+        if let Err(error) = operations::ops::release(&self.services).await {
+            tracing::warn!(%error, "cannot let go of operations; others take them up when their leases are over");
+        }
         self.database.close().await;
     }
 }
@@ -197,10 +200,12 @@ fn serve(
     }));
     let (lifecycle, started) = (services.lifecycle.clone(), web::Data::new(StartedAt(Instant::now())));
     let (services, feed) = (web::Data::new(services), web::Data::new(feed));
+    let log_readers = web::Data::new(LogReaders::default());
     let server = HttpServer::new(move || {
         App::new()
             .app_data(services.clone())
             .app_data(feed.clone())
+            .app_data(log_readers.clone())
             .app_data(limiter.clone())
             .app_data(proxies.clone())
             .app_data(origins.clone())
@@ -211,6 +216,7 @@ fn serve(
             .wrap(from_fn(headers::add))
             .wrap(TracingLogger::<RequestSpan>::new())
             .wrap(from_fn(request_id::assign))
+            .wrap(from_fn(head::as_get))
     })
     .workers(std::thread::available_parallelism().map_or(2, NonZeroUsize::get).min(MAX_WORKERS))
     .client_request_timeout(HEAD_PATIENCE)
@@ -224,7 +230,7 @@ fn serve(
 fn cors(config: &Config) -> Cors {
     let methods = [Method::GET, Method::POST, Method::PUT, Method::DELETE];
     let allowed = [header::AUTHORIZATION, header::CONTENT_TYPE, header::ACCEPT];
-    let named = ["prefer", "idempotency-key", "last-event-id", "x-request-id"];
+    let named = ["prefer", "last-event-id", "x-request-id"];
     let cors = Cors::default()
         .allowed_methods(methods)
         .allowed_headers(allowed)

@@ -1,5 +1,7 @@
 //! What Docker says of an app's containers now: its services and their output.
 
+use std::{future::ready, time::Duration};
+
 use actix_web::{HttpRequest, HttpResponse, get, http::header, web};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
@@ -7,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{App, observe, ops};
+use super::{App, LogReaders, observe, ops, readers::LogSeat};
 use crate::{
-    identity::{Asks, right::AppsView},
+    identity::{Asks, CurrentUser, Sight, right::AppsView, while_allowed},
     platform::{Error, Result, clock::millis, id::AppId},
     remote::docker::{
         Container, ContainerState, Follow, Health, Lines, LogLine, LogQuery, Output, Port, Protocol, Tail,
@@ -18,6 +20,7 @@ use crate::{
     services::Services,
     web::{
         Path, Query,
+        relay::{LetGo, relay},
         sse::{self, Event},
     },
 };
@@ -25,6 +28,8 @@ use crate::{
 /// Lines of each container that are shown when nobody says how many.
 const DEFAULT_TAIL: u32 = 200;
 const MAX_TAIL: u32 = 10_000;
+/// A reader that takes nothing for so long is let go: its lines hold streams of the host.
+const READER_PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) fn configure(config: &mut ServiceConfig) {
     config.service(list).service(logs);
@@ -165,12 +170,13 @@ struct LogsQuery {
     params(("id" = AppId, Path), LogsQuery),
     responses(
         (status = 200, description = "The lines", content((String = "text/plain"), (String = "text/event-stream"))),
-        (status = 503, description = "`server.<reason>` with `reason`: the host cannot be asked"),
+        (status = 503, description = "`server.<reason>` with `reason`: the host cannot be asked; `logs.too_many_readers`"),
     )
 )]
 #[get("/{id}/logs")]
 async fn logs(
     services: web::Data<Services>,
+    readers: web::Data<LogReaders>,
     asks: Asks<AppsView>,
     id: Path<AppId>,
     query: Query<LogsQuery>,
@@ -181,6 +187,7 @@ async fn logs(
         return Err(Error::invalid_field("tail", "0 to 10000 lines"));
     }
     let app = ops::see(&mut *services.db.acquire().await?, &asks.sight(), id.0).await?;
+    let seat = readers.admit(asks.caller().user.id, app.server)?;
     let mut containers = containers_of(&services, &app).await?;
     if let Some(service) = &query.0.service {
         containers.retain(|container| container.service == *service);
@@ -192,14 +199,49 @@ async fn logs(
     let docker = observe::client(&services, &server)?;
     let lines =
         docker.logs(&containers, wanted).await.map_err(|error| servers::docker_unavailable(&error))?;
-    Ok(if is_followed { sse::respond(events(lines)) } else { text(lines) })
+    Ok(if is_followed {
+        let shown = guarded(&services, asks.caller(), id.0, seat, events(lines));
+        // Without a last event: who may come back does.
+        sse::respond(shown.filter_map(|event| ready(event.ok())))
+    } else {
+        text(guarded(&services, asks.caller(), id.0, seat, plain(lines)).map(Result::flatten))
+    })
 }
 
-fn text(lines: Lines) -> HttpResponse {
-    let body = lines.map(|line| match line {
+/// Passes on what the reader may see of the app, as long as it may and does read.
+fn guarded<T: Send + 'static>(
+    services: &Services,
+    caller: &CurrentUser,
+    id: AppId,
+    seat: LogSeat,
+    source: impl Stream<Item = T> + Send + 'static,
+) -> impl Stream<Item = Result<T>> + 'static {
+    let inner = services.clone();
+    let sees = move |sight: Sight| {
+        let services = inner.clone();
+        async move { ops::see(&mut *services.db.acquire().await?, &sight, id).await.map(drop) }
+    };
+    let allowed = while_allowed(services, caller, source, sees);
+    let seated = allowed.map(move |item| {
+        let _taken = &seat;
+        item
+    });
+    relay(&services.lifecycle, seated, READER_PATIENCE).map(|item| item.unwrap_or_else(|LetGo| Err(let_go())))
+}
+
+fn let_go() -> Error {
+    Error::unavailable("logs.reader_let_go", "nobody took the lines, or this Quaymaster is stopping")
+}
+
+fn plain(lines: Lines) -> impl Stream<Item = Result<Bytes>> + Send {
+    lines.map(|line| match line {
         Ok(line) => Ok(Bytes::from(format!("{} | {}\n", line.service, line.text))),
         Err(error) => Err(servers::docker_unavailable(&error)),
-    });
+    })
+}
+
+/// One that breaks off is cut on the wire as well: it must not look whole.
+fn text(body: impl Stream<Item = Result<Bytes>> + 'static) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/plain; charset=utf-8")
         .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -207,7 +249,7 @@ fn text(lines: Lines) -> HttpResponse {
         .streaming(body)
 }
 
-fn events(lines: Lines) -> impl Stream<Item = Event> {
+fn events(lines: Lines) -> impl Stream<Item = Event> + Send {
     let lines = lines.map(|line| match line {
         Ok(line) => Event { id: None, name: "log", data: line_json(&line) },
         Err(error) => Event { id: None, name: "error", data: error_json(&error.to_string()) },

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     identity::{
-        Asks, Permit,
+        Asks,
         right::{AppsManage, AppsView},
     },
     platform::{
@@ -22,9 +22,7 @@ use crate::{
         clock::millis,
         id::{AppId, ProjectId, ServerId},
     },
-    projects,
     remote::ssh::RemotePath,
-    servers,
     services::Services,
     web::{Json, Page, PageQuery, Path, Query},
 };
@@ -150,9 +148,18 @@ struct AppChange {
     auto_stop_timeout: Option<i32>,
 }
 
+/// What is below these leads elsewhere, and by many names to one folder.
+const NO_FOLDERS_OF_APPS: [&str; 3] = ["proc", "dev", "sys"];
+
 fn parse_path(text: &str) -> Result<RemotePath> {
-    text.parse()
-        .map_err(|error: crate::remote::ssh::InvalidPath| Error::invalid_field("cdPath", error.to_string()))
+    let path: RemotePath = text.parse().map_err(|error: crate::remote::ssh::InvalidPath| {
+        Error::invalid_field("cdPath", error.to_string())
+    })?;
+    let top = path.as_str().split('/').nth(1).unwrap_or_default();
+    if NO_FOLDERS_OF_APPS.contains(&top) {
+        return Err(Error::invalid_field("cdPath", "an app's folder is not in /proc, /dev or /sys"));
+    }
+    Ok(path)
 }
 
 fn parse_name(name: &str) -> Result<String> {
@@ -189,23 +196,6 @@ async fn list(
     Ok(web::Json(apps.into_iter().map(Into::into).collect()))
 }
 
-/// The right to put an app into a project and onto a server: both must be seen, and the project be the caller's to manage.
-///
-/// Who sees a server only through its projects sees those that carry an app of them; the first one is an administrator's
-/// to place.
-async fn place(
-    services: &Services,
-    asks: &Asks<AppsManage>,
-    project: ProjectId,
-    server: ServerId,
-) -> Result<Permit<AppsManage>> {
-    let mut db = services.db.acquire().await?;
-    let project = projects::ops::see(&mut db, &asks.sight(), project).await?;
-    let permit = asks.on_project(project.id)?;
-    servers::ops::see(&mut db, &asks.sight(), server).await?;
-    Ok(permit)
-}
-
 /// Add an app: a folder with a compose file on a server.
 #[utoipa::path(
     operation_id = "createApp", tag = "apps", extensions(("x-permission" = json!("apps:manage"))),
@@ -225,14 +215,12 @@ async fn create(
     let body = body.0;
     let new = NewApp {
         name: parse_name(&body.name)?,
-        project: body.project_id,
-        server: body.server_id,
         path: parse_path(&body.cd_path)?,
         url: body.app_url.filter(|url| !url.is_empty()),
         auto_stop_minutes: body.auto_stop_timeout,
     };
-    let permit = place(&services, &asks, new.project, new.server).await?;
-    let app = ops::add(&services, &permit, new).await?;
+    let place = ops::place(&services, &asks, body.project_id, body.server_id).await?;
+    let app = ops::add(&services, place, new).await?;
     Ok(HttpResponse::Created().json(AppView::from(app)))
 }
 
@@ -271,18 +259,20 @@ async fn change(
     let app = ops::see(&mut *services.db.acquire().await?, &asks.sight(), id.0).await?;
     let permit = asks.on_project(app.project)?;
     let body = body.0;
+    let place = match (body.project_id, body.server_id) {
+        (None, None) => None,
+        (project, server) => {
+            let (project, server) = (project.unwrap_or(app.project), server.unwrap_or(app.server));
+            Some(ops::place(&services, &asks, project, server).await?)
+        }
+    };
     let change = Change {
         name: body.name.as_deref().map(parse_name).transpose()?,
-        project: body.project_id,
-        server: body.server_id,
+        place,
         path: body.cd_path.as_deref().map(parse_path).transpose()?,
         url: body.app_url,
         auto_stop_minutes: body.auto_stop_timeout,
     };
-    if change.project.is_some() || change.server.is_some() {
-        let (project, server) = (change.project.unwrap_or(app.project), change.server.unwrap_or(app.server));
-        place(&services, &asks, project, server).await?;
-    }
     Ok(web::Json(ops::change(&services, &permit, id.0, change).await?.into()))
 }
 
@@ -351,7 +341,7 @@ async fn history(
     let page = query.0.parse()?;
     let mut db = services.db.acquire().await?;
     let app = ops::see(&mut db, &asks.sight(), id.0).await?;
-    let rows = ops::history(&mut db, &asks.on_project(app.project)?, id.0, page).await?;
+    let rows = ops::history(&mut db, &asks.on_project(app.project)?, &app, page).await?;
     let now = services.clock.now();
     let rows = rows.into_iter().map(|stretch| (stretch, now)).collect();
     Ok(web::Json(Page::new(rows, page, |(stretch, _)| stretch.id)))

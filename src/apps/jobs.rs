@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, stream::FuturesUnordered};
 
 use super::{observe, ops, policy, store};
 use crate::{
@@ -11,27 +11,38 @@ use crate::{
     services::Services,
 };
 
-/// While something runs on a host, its apps are asked about this often; otherwise as often as the host is probed.
-const WHILE_RUNNING: Duration = Duration::from_secs(10);
-/// Hosts asked at once by one replica.
+/// While something runs on a host, its apps are asked about this often (one request on a connection that is open anyway);
+/// otherwise as often as the host is probed.
+const WHILE_RUNNING: Duration = Duration::from_secs(2);
+/// While so many hosts are being asked by one replica, no further ones are claimed.
 const HOSTS_AT_ONCE: usize = 16;
+/// While hosts are being asked, due ones are looked for this often.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Asks the hosts whose apps are due, each by one replica.
+/// Asks the hosts whose apps are due, each by one replica. A host that is slow to answer does not hold up the others.
 pub async fn refresh_due(services: Services) -> Result<()> {
-    let now = services.clock.now();
-    let next = now + services.config.probe_every;
-    let due = store::claim_checks(&mut *services.db.acquire().await?, now, next).await?;
-    stream::iter(due)
-        .for_each_concurrent(HOSTS_AT_ONCE, |server| {
-            let services = services.clone();
-            async move {
-                if let Err(error) = refresh(&services, server).await {
-                    tracing::warn!(%server, %error, "cannot refresh the apps of a server; tried again when next due");
-                }
-            }
-        })
-        .await;
-    Ok(())
+    let mut asking = FuturesUnordered::new();
+    loop {
+        let now = services.clock.now();
+        let next = now + services.config.probe_every;
+        if asking.len() < HOSTS_AT_ONCE {
+            let due = store::claim_checks(&mut *services.db.acquire().await?, now, next).await?;
+            asking.extend(due.into_iter().map(|server| refresh_one(&services, server)));
+        }
+        if asking.is_empty() {
+            return Ok(());
+        }
+        tokio::select! {
+            _ = asking.next() => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+}
+
+async fn refresh_one(services: &Services, server: ServerId) {
+    if let Err(error) = refresh(services, server).await {
+        tracing::warn!(%server, %error, "cannot refresh the apps of a server; tried again when next due");
+    }
 }
 
 /// Asks one host about its apps and writes what it says.
@@ -56,7 +67,7 @@ async fn refresh(services: &Services, server: ServerId) -> Result<()> {
         tx.commit().await?;
     }
     if any_up && services.config.probe_every > WHILE_RUNNING {
-        store::schedule_check(&mut db, server.id, now + WHILE_RUNNING).await?;
+        store::schedule_checks(&mut db, server.id, now + WHILE_RUNNING).await?;
     }
     Ok(())
 }

@@ -10,10 +10,12 @@ pub mod jobs;
 mod observe;
 pub mod ops;
 pub mod policy;
+mod readers;
 mod run_http;
 mod store;
 
 pub use actions::AppActions;
+pub use readers::LogReaders;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

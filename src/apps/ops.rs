@@ -6,14 +6,11 @@ use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 
 pub use super::store::{Filter, Stretch};
-use super::{
-    App, Status,
-    policy::{Reading, Seen, probed},
-    store,
-};
+use super::{App, Status, policy::Reading, store};
 use crate::{
     identity::{
-        Permit, Sight,
+        Asks, Permit, Sight,
+        policy::Right,
         right::{AppsManage, AppsView},
     },
     journal::{self, Action, Event, Subject},
@@ -22,16 +19,23 @@ use crate::{
         Error, Result, Timestamp,
         id::{AppId, ProjectId, ServerId},
     },
+    projects,
     remote::ssh::RemotePath,
+    servers,
     services::Services,
     web::page::PageRequest,
 };
 
+/// The proof that somebody may put an app into this project and onto this server.
+pub struct Place {
+    permit: Permit<AppsManage>,
+    project: ProjectId,
+    server: ServerId,
+}
+
 /// An app to be made.
 pub struct NewApp {
     pub name: String,
-    pub project: ProjectId,
-    pub server: ServerId,
     pub path: RemotePath,
     pub url: Option<String>,
     pub auto_stop_minutes: i32,
@@ -41,8 +45,7 @@ pub struct NewApp {
 #[derive(Default)]
 pub struct Change {
     pub name: Option<String>,
-    pub project: Option<ProjectId>,
-    pub server: Option<ServerId>,
+    pub place: Option<Place>,
     pub path: Option<RemotePath>,
     /// An empty one takes it away.
     pub url: Option<String>,
@@ -60,20 +63,43 @@ pub async fn see(db: &mut PgConnection, sight: &Sight, id: AppId) -> Result<App>
 
 pub async fn history(
     db: &mut PgConnection,
-    _permit: &Permit<AppsView>,
-    id: AppId,
+    permit: &Permit<AppsView>,
+    app: &App,
     page: PageRequest,
 ) -> Result<Vec<Stretch>> {
-    store::history(db, id, page).await
+    permit.admits("app", app.project)?;
+    store::history(db, app.id, page).await
 }
 
-pub async fn add(services: &Services, permit: &Permit<AppsManage>, new: NewApp) -> Result<App> {
+/// The right to put an app there. Both must be seen, and the project be the asker's to manage.
+///
+/// A server is an account on a machine: an app on it runs what its folder says. Seeing one through some project is
+/// therefore not enough; it must carry an app of a project that is the asker's to manage. The first one is an
+/// administrator's to place.
+pub async fn place(
+    services: &Services,
+    asks: &Asks<AppsManage>,
+    project: ProjectId,
+    server: ServerId,
+) -> Result<Place> {
+    let mut db = services.db.acquire().await?;
+    let project = projects::ops::see(&mut db, &asks.sight(), project).await?.id;
+    let permit = asks.on_project(project)?;
+    let server = servers::ops::see(&mut db, &asks.sight(), server).await?.id;
+    let carried = store::projects_on(&mut db, server).await?;
+    if !carried.into_iter().any(|carried| asks.on_project(carried).is_ok()) {
+        asks.globally()?;
+    }
+    Ok(Place { permit, project, server })
+}
+
+pub async fn add(services: &Services, place: Place, new: NewApp) -> Result<App> {
     let now = services.clock.now();
     let app = App {
         id: AppId::make(),
         name: new.name,
-        project: new.project,
-        server: new.server,
+        project: place.project,
+        server: place.server,
         path: new.path,
         real_path: None,
         url: new.url,
@@ -96,7 +122,8 @@ pub async fn add(services: &Services, permit: &Permit<AppsManage>, new: NewApp) 
         "name": app.name, "projectId": app.project, "serverId": app.server, "cdPath": app.path.as_str(),
         "autoStopTimeout": app.auto_stop_minutes,
     });
-    journal::record(&mut tx, now, permit.author(), Action::AppCreate, Subject::App(app.id), details).await?;
+    journal::record(&mut tx, now, place.permit.author(), Action::AppCreate, Subject::App(app.id), details)
+        .await?;
     tx.commit().await?;
     Ok(app)
 }
@@ -109,7 +136,7 @@ pub async fn change(
 ) -> Result<App> {
     let now = services.clock.now();
     let mut tx = services.db.begin().await?;
-    let before = lock(&mut tx, id).await?;
+    let before = lock_within(&mut tx, permit, id).await?;
     let mut after = App { updated_at: now, ..apply(before.clone(), change) };
     let moves = after.server != before.server || after.path != before.path;
     if moves {
@@ -120,8 +147,9 @@ pub async fn change(
     let details = difference(&before, &after);
     journal::record(&mut tx, now, permit.author(), Action::AppUpdate, Subject::App(id), details).await?;
     if moves {
-        let nothing_known = Seen::Nothing { reason: "not_asked".to_owned() };
-        write(&mut tx, &after, &probed(&after, &nothing_known, now), now).await?;
+        let reading = Reading::unasked();
+        write(&mut tx, &after, &reading, now).await?;
+        after = reading.onto(after);
     }
     tx.commit().await?;
     Ok(after)
@@ -131,15 +159,35 @@ async fn lock(db: &mut PgConnection, id: AppId) -> Result<App> {
     store::lock(db, id).await?.ok_or_else(|| Error::not_found("app"))
 }
 
+/// The row, if `permit` is good for it now that nobody can move it.
+async fn lock_within<R: Right>(db: &mut PgConnection, permit: &Permit<R>, id: AppId) -> Result<App> {
+    let app = lock(db, id).await?;
+    permit.admits("app", app.project)?;
+    Ok(app)
+}
+
+/// Keeps what the host says an app's folder is without symbolic links, or refuses one that is another app's.
+pub(super) async fn settle_folder(services: &Services, seen: &App, real: &RemotePath) -> Result<()> {
+    let mut tx = services.db.begin().await?;
+    let app = lock(&mut tx, seen.id).await?;
+    if app.server != seen.server || app.path != seen.path {
+        return Err(Error::conflict(
+            "app.changed_meanwhile",
+            "the app was moved while its folder was looked at",
+        ));
+    }
+    store::set_real_path(&mut tx, &app, real).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
 fn apply(mut app: App, change: Change) -> App {
     if let Some(name) = change.name {
         app.name = name;
     }
-    if let Some(project) = change.project {
-        app.project = project;
-    }
-    if let Some(server) = change.server {
-        app.server = server;
+    if let Some(place) = change.place {
+        app.project = place.project;
+        app.server = place.server;
     }
     if let Some(path) = change.path {
         app.path = path;
@@ -186,7 +234,7 @@ async fn refuse_while_up(db: &mut PgConnection, app: &App, verb: &str) -> Result
 pub async fn remove(services: &Services, permit: &Permit<AppsManage>, id: AppId) -> Result<()> {
     let now = services.clock.now();
     let mut tx = services.db.begin().await?;
-    let app = lock(&mut tx, id).await?;
+    let app = lock_within(&mut tx, permit, id).await?;
     refuse_while_up(&mut tx, &app, "remove").await?;
     store::delete(&mut tx, id).await?;
     let details = json!({"name": app.name, "projectId": app.project, "serverId": app.server});

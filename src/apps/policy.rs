@@ -9,8 +9,16 @@ use crate::{
     remote::docker::{AppState, AppSummary},
 };
 
-/// An automatic stop that failed is tried again after this.
-pub const RETRY_STOP_AFTER: TimeDelta = TimeDelta::minutes(1);
+/// An automatic stop that somebody cancelled comes again after this: cancelling it is not the same as extending for ever.
+const CANCELLED_STOP_AFTER: TimeDelta = TimeDelta::minutes(15);
+/// The longest time between two tries at an automatic stop.
+const LONGEST_RETRY: TimeDelta = TimeDelta::minutes(64);
+
+/// When an automatic stop that has failed so often is tried again: after a minute, two, four, up to about an hour.
+fn retry_stop_after(failures: i64) -> TimeDelta {
+    let doublings = u32::try_from(failures.clamp(1, 7) - 1).unwrap_or(0);
+    TimeDelta::minutes(1 << doublings).min(LONGEST_RETRY)
+}
 
 /// What the host said of an app.
 #[derive(Clone, Debug)]
@@ -45,6 +53,33 @@ impl Reading {
             started_at: app.started_at,
             stop_at: app.stop_at,
             run_minutes: app.run_minutes,
+        }
+    }
+
+    /// Of an app whose host was never asked about it.
+    pub fn unasked() -> Self {
+        Self {
+            status: Status::Unknown,
+            reason: None,
+            services_running: 0,
+            services_total: 0,
+            started_at: None,
+            stop_at: None,
+            run_minutes: None,
+        }
+    }
+
+    /// The app with this state.
+    pub fn onto(self, app: App) -> App {
+        App {
+            status: self.status,
+            status_reason: self.reason,
+            services_running: self.services_running,
+            services_total: self.services_total,
+            started_at: self.started_at,
+            stop_at: self.stop_at,
+            run_minutes: self.run_minutes,
+            ..app
         }
     }
 
@@ -99,13 +134,14 @@ fn count(services: u32) -> i32 {
     i32::try_from(services).unwrap_or(i32::MAX)
 }
 
-/// What the end of an operation makes of its app.
+/// What the end of an operation makes of its app. `failures`: of automatic stops, in this run, this one included.
 pub fn concluded(
     app: &App,
     operation: &Operation,
     outcome: &Outcome,
     seen: &Seen,
     now: Timestamp,
+    failures: i64,
 ) -> Reading {
     let mut reading = match operation.action {
         Action::Pull => return probed(app, seen, now),
@@ -135,11 +171,15 @@ pub fn concluded(
         Action::Stop => {
             let was_automatic = operation.trigger == Trigger::AutoStop;
             let may_still_run = reading.is_up() || reading.status == Status::Unknown;
-            if may_still_run && was_automatic && !succeeded && *outcome != Outcome::Cancelled {
-                reading.stop_at = Some(now + RETRY_STOP_AFTER);
-            } else if succeeded {
-                reading.stop_at = None;
-                reading.run_minutes = None;
+            match outcome {
+                Outcome::Succeeded => (reading.stop_at, reading.run_minutes) = (None, None),
+                Outcome::Cancelled if may_still_run && was_automatic => {
+                    reading.stop_at = Some(now + CANCELLED_STOP_AFTER);
+                }
+                Outcome::Failed { .. } | Outcome::Lost { .. } if may_still_run && was_automatic => {
+                    reading.stop_at = Some(now + retry_stop_after(failures));
+                }
+                Outcome::Cancelled | Outcome::Failed { .. } | Outcome::Lost { .. } => {}
             }
         }
         Action::Restart => {

@@ -11,10 +11,10 @@ use super::{
     ops::{self, run},
 };
 use crate::{
-    identity::{Asks, right::AppsOperate},
+    identity::{Asks, Sight, ops::sessions, policy, right::AppsOperate},
     operations::{self, Action, Operation, http::OperationView},
     platform::{
-        Result,
+        Error, Result,
         clock::millis,
         id::{AppId, OperationId},
     },
@@ -116,12 +116,21 @@ async fn act(
         return Ok(accepted(services, asked.operation().clone()));
     }
     let operation = operations::ops::wait(services, asked.operation().id).await?;
+    let sight = sight_now(services, asks).await?;
     let mut db = services.db.acquire().await?;
+    let app = ops::see(&mut db, &sight, id).await?;
     if let Some(error) = operations::ops::as_error(&mut db, &operation).await? {
         return Err(error);
     }
-    let app = ops::see(&mut db, &asks.sight(), id).await?;
     Ok(HttpResponse::Ok().json(ActionAnswer::new(&app, &operation)))
+}
+
+/// What the asker sees after the wait, which may have outlived the session or the membership.
+async fn sight_now(services: &Services, asks: &Asks<AppsOperate>) -> Result<Sight> {
+    let caller = asks.caller();
+    let authority = sessions::authority(services, caller.session, caller.user.id).await?;
+    let ended = || Error::unauthenticated("auth.session_ended", "this session has ended; sign in again");
+    authority.map(|authority| policy::sight(&authority)).ok_or_else(ended)
 }
 
 /// 202 with the operation and where to ask about it (RFC 7240, section 4.1).

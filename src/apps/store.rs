@@ -127,6 +127,14 @@ pub async fn list(db: &mut PgConnection, sight: &Sight, filter: Filter) -> Resul
     all(rows.fetch_all(db).await?)
 }
 
+/// The projects whose apps a server carries.
+pub async fn projects_on(db: &mut PgConnection, server: ServerId) -> Result<Vec<ProjectId>> {
+    let ids = sqlx::query_scalar!("select distinct project_id from apps where server_id = $1", server.0)
+        .fetch_all(db)
+        .await?;
+    Ok(ids.into_iter().map(ProjectId).collect())
+}
+
 /// Those on a server that nothing is being done to.
 pub async fn settled_on(db: &mut PgConnection, server: ServerId) -> Result<Vec<App>> {
     let rows =
@@ -150,17 +158,43 @@ fn taken(error: sqlx::Error) -> Error {
         "apps_project_id_name_key" => {
             Some(Error::conflict("app.name_taken", "another app of this project has this name"))
         }
-        "apps_server_id_cd_path_key" => Some(Error::conflict(
-            "app.path_taken",
-            "another app has this folder on this server; two of them would stop each other's containers",
-        )),
+        "apps_server_id_cd_path_key" | "apps_server_id_real_path_key" => Some(path_taken()),
         "apps_project_id_fkey" => Some(Error::not_found("project")),
         "apps_server_id_fkey" => Some(Error::not_found("server")),
         _ => None,
     })
 }
 
+fn path_taken() -> Error {
+    Error::conflict(
+        "app.path_taken",
+        "another app has this folder on this server; two of them would stop each other's containers",
+    )
+}
+
+/// Refuses a folder that is another app's, by the name it was given or by its own: what two unique indexes cannot see
+/// between them. Whoever gives an app a folder on this server waits until the transaction ends.
+async fn claim_folder(db: &mut PgConnection, app: &App, folder: &RemotePath) -> Result<()> {
+    sqlx::query!(
+        "select pg_advisory_xact_lock(hashtextextended($1::text, 0))",
+        format!("apps on {}", app.server)
+    )
+    .execute(&mut *db)
+    .await?;
+    let is_taken = sqlx::query_scalar!(
+        r#"select exists (select 1 from apps where server_id = $1 and id <> $2 and (cd_path = $3 or real_path = $3))
+           as "taken!""#,
+        app.server.0,
+        app.id.0,
+        folder.as_str(),
+    )
+    .fetch_one(db)
+    .await?;
+    if is_taken { Err(path_taken()) } else { Ok(()) }
+}
+
 pub async fn insert(db: &mut PgConnection, app: &App) -> Result<()> {
+    claim_folder(db, app, &app.path).await?;
     sqlx::query!(
         "insert into apps (id, name, project_id, server_id, cd_path, app_url, auto_stop_timeout, status, next_check_at,
                            created_at, updated_at)
@@ -182,6 +216,7 @@ pub async fn insert(db: &mut PgConnection, app: &App) -> Result<()> {
 }
 
 pub async fn update(db: &mut PgConnection, app: &App) -> Result<()> {
+    claim_folder(db, app, &app.path).await?;
     sqlx::query!(
         "update apps set name = $2, project_id = $3, server_id = $4, cd_path = $5, real_path = $6, app_url = $7,
                          auto_stop_timeout = $8, updated_at = $9, next_check_at = $9
@@ -207,27 +242,32 @@ pub async fn delete(db: &mut PgConnection, id: AppId) -> Result<()> {
     Ok(())
 }
 
+/// Writes down where an app's folder is without symbolic links. 409 if that is another app's folder. `app` is locked.
 pub async fn set_real_path(db: &mut PgConnection, app: &App, path: &RemotePath) -> Result<()> {
+    claim_folder(db, app, path).await?;
+    sqlx::query!("update apps set real_path = $2 where id = $1", app.id.0, path.as_str())
+        .execute(db)
+        .await
+        .map_err(taken)?;
+    Ok(())
+}
+
+pub async fn set_stop_at(db: &mut PgConnection, id: AppId, at: Timestamp, minutes: i32) -> Result<()> {
     sqlx::query!(
-        "update apps set real_path = $3 where id = $1 and cd_path = $2",
-        app.id.0,
-        app.path.as_str(),
-        path.as_str(),
+        "update apps set stop_at = $2, run_minutes = $3, reading = reading + 1 where id = $1",
+        id.0,
+        at,
+        minutes
     )
     .execute(db)
     .await?;
     Ok(())
 }
 
-pub async fn set_stop_at(db: &mut PgConnection, id: AppId, at: Timestamp, minutes: i32) -> Result<()> {
-    sqlx::query!("update apps set stop_at = $2, run_minutes = $3 where id = $1", id.0, at, minutes)
+pub async fn clear_stop_at(db: &mut PgConnection, id: AppId) -> Result<()> {
+    sqlx::query!("update apps set stop_at = null, reading = reading + 1 where id = $1", id.0)
         .execute(db)
         .await?;
-    Ok(())
-}
-
-pub async fn clear_stop_at(db: &mut PgConnection, id: AppId) -> Result<()> {
-    sqlx::query!("update apps set stop_at = null where id = $1", id.0).execute(db).await?;
     Ok(())
 }
 
@@ -276,12 +316,36 @@ pub async fn claim_checks(db: &mut PgConnection, now: Timestamp, next: Timestamp
     Ok(rows.into_iter().map(ServerId).collect())
 }
 
-/// Puts the next look at a server's apps to `next`: sooner when something runs there.
-pub async fn schedule_check(db: &mut PgConnection, server: ServerId, next: Timestamp) -> Result<()> {
-    sqlx::query!("update apps set next_check_at = $2 where server_id = $1", server.0, next)
-        .execute(db)
-        .await?;
+/// Puts the next look at a server's apps to `next`: sooner when something runs there. A row that somebody has locked is
+/// left as it is: waiting for it could be waiting for each other.
+pub async fn schedule_checks(db: &mut PgConnection, server: ServerId, next: Timestamp) -> Result<()> {
+    sqlx::query!(
+        "update apps set next_check_at = $2
+         where id in (select id from apps where server_id = $1 order by id for update skip locked)",
+        server.0,
+        next
+    )
+    .execute(db)
+    .await?;
     Ok(())
+}
+
+/// Has one app looked at soon.
+pub async fn schedule_check(db: &mut PgConnection, id: AppId, next: Timestamp) -> Result<()> {
+    sqlx::query!("update apps set next_check_at = $2 where id = $1", id.0, next).execute(db).await?;
+    Ok(())
+}
+
+/// What an app was before its present state.
+pub async fn state_before(db: &mut PgConnection, id: AppId) -> Result<Option<(Status, Option<String>)>> {
+    let row = sqlx::query!(
+        r#"select status as "status: Status", reason from app_status_history where app_id = $1
+           order by id desc offset 1 limit 1"#,
+        id.0
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| (row.status, row.reason)))
 }
 
 /// Writes a change of state down and ends the one before.

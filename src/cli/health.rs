@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Args)]
 pub struct HealthArgs {
-    /// Such as `http://127.0.0.1:8080/health` [default: from HOST, PORT and `BASE_PATH`]
+    /// Such as `http://127.0.0.1:8080/health` [default: from `HOST`, `PORT` and `BASE_PATH`]
     #[arg(long)]
     url: Option<String>,
 }

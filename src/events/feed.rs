@@ -4,19 +4,19 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::broadcast;
 
-use super::{
-    Event,
-    seats::{Seat, Seats},
-    store,
-};
+use super::{Event, store};
 use crate::{
     journal::{Signal, Subscription},
     platform::{Error, Result, id::UserId},
     services::Services,
+    web::seats::{Seat, Seats},
 };
 
 /// Events that a reader may be behind before it is sent away; all readers share this buffer.
 const BUFFERED_EVENTS: usize = 1024;
+const MAX_READERS: usize = 1000;
+/// Browser tabs and a few scripts.
+const MAX_READERS_OF_ONE: usize = 50;
 const BATCH: i64 = 500;
 /// Signals wake; this is for those that are lost.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
@@ -26,7 +26,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Feed {
     sender: broadcast::Sender<Arc<Event>>,
-    seats: Seats,
+    seats: Seats<UserId>,
 }
 
 impl Feed {
@@ -36,7 +36,8 @@ impl Feed {
         let mut db = services.db.acquire().await?;
         let position = store::kept(&mut db).await?.map_or(0, |kept| kept.last);
         drop(db);
-        let feed = Self { sender: broadcast::channel(BUFFERED_EVENTS).0, seats: Seats::default() };
+        let seats = Seats::new(MAX_READERS, MAX_READERS_OF_ONE);
+        let feed = Self { sender: broadcast::channel(BUFFERED_EVENTS).0, seats };
         let (task, inner) = (feed.clone(), services.clone());
         services.lifecycle.spawn(async move {
             inner.lifecycle.until_stopping(task.read_for_ever(&inner, signals, position)).await
@@ -45,7 +46,7 @@ impl Feed {
     }
 
     /// Events from now on, and the place that is taken while they are read.
-    pub(super) fn subscribe(&self, user: UserId) -> Result<(broadcast::Receiver<Arc<Event>>, Seat)> {
+    pub(super) fn subscribe(&self, user: UserId) -> Result<(broadcast::Receiver<Arc<Event>>, Seat<UserId>)> {
         let seat = self.seats.take(user).ok_or_else(|| {
             let detail = "too many event streams are open: close some, or try again later";
             Error::unavailable("events.too_many_readers", detail)

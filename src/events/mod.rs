@@ -8,7 +8,6 @@ pub mod http;
 pub mod jobs;
 pub mod policy;
 mod reader;
-mod seats;
 mod store;
 
 use std::{collections::HashSet, sync::Arc};

@@ -12,7 +12,6 @@ use tokio::{
 use super::{
     Event, Feed, View,
     policy::{self, MAX_MISSED},
-    seats::Seat,
     store,
 };
 use crate::{
@@ -23,7 +22,7 @@ use crate::{
         id::{SessionId, UserId},
     },
     services::Services,
-    web::sse,
+    web::{seats::Seat, sse},
 };
 
 /// Rights are read again at least this often, and at once when a signal says that they changed.
@@ -63,7 +62,7 @@ pub(super) struct Reader {
     /// At most [`MAX_MISSED`].
     missed: VecDeque<Event>,
     ended: bool,
-    _seat: Seat,
+    _seat: Seat<UserId>,
 }
 
 impl Reader {

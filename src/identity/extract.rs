@@ -20,7 +20,7 @@ use super::{
 use crate::{
     platform::{Error, Result},
     services::Services,
-    web::{ClientAddress, RequestId, origin::AllowedOrigins, rate_limit::Limiter},
+    web::{ClientAddress, RequestId, client::network, origin::AllowedOrigins, rate_limit::Limiter},
 };
 
 pub const ACCESS_COOKIE: &str = "qm_access";
@@ -118,7 +118,7 @@ fn limit_key(request: &HttpRequest, caller: &Result<CurrentUser>) -> String {
         return format!("user {}", caller.user.id);
     }
     let address = ClientAddress::of(request).ip;
-    address.map_or_else(|| "address none".to_owned(), |address| format!("address {address}"))
+    address.map_or_else(|| "address none".to_owned(), |address| format!("address {}", network(address)))
 }
 
 impl FromRequest for CurrentUser {

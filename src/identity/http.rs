@@ -171,7 +171,9 @@ fn set_cookie(
         }
         _ => format!("{base}/"),
     };
-    let cookie = extract::cookie(name, value, path, life, ClientAddress::of(request).https);
+    let frontend = services.config.frontend_url.as_deref().unwrap_or_default();
+    let is_secure = ClientAddress::of(request).https || frontend.starts_with("https://");
+    let cookie = extract::cookie(name, value, path, life, is_secure);
     // A token has no character that a cookie may not have.
     drop(response.add_cookie(&cookie));
 }
@@ -202,6 +204,7 @@ async fn login(
     operation_id = "logout", tag = "auth", extensions(("x-permission" = json!("public"))),
     responses(
         (status = 200, body = Success, description = "Signed out; the cookies are cleared"),
+        (status = 401, description = "`auth.required`: nobody was signed in"),
         (status = 403, description = "`origin.refused`"),
     )
 )]

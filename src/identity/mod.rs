@@ -12,6 +12,7 @@ pub mod policy;
 mod store;
 mod throttle;
 mod users_http;
+mod watch;
 
 use std::{collections::HashMap, marker::PhantomData};
 
@@ -19,6 +20,7 @@ pub use policy::{Permission, right};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
+pub use watch::while_allowed;
 
 use crate::{
     journal::Author,
@@ -127,32 +129,49 @@ impl<R: policy::Right> Asks<R> {
 
     /// The right to use `R` anywhere, or 403.
     pub fn globally(&self) -> Result<Permit<R>> {
-        self.decide(policy::holds_globally(&self.caller.authority, R::PERMISSION))
+        self.decide(policy::scope_anywhere(&self.caller.authority, R::PERMISSION))
     }
 
     /// The right to use `R` on the things of a project, or 403.
     pub fn on_project(&self, project: ProjectId) -> Result<Permit<R>> {
-        self.decide(policy::holds_on(&self.caller.authority, R::PERMISSION, project))
+        self.decide(policy::scope_on(&self.caller.authority, R::PERMISSION, project))
     }
 
-    fn decide(&self, allowed: bool) -> Result<Permit<R>> {
-        if !allowed {
-            return Err(Error::forbidden(R::PERMISSION.as_str()));
-        }
-        Ok(Permit { author: self.caller.author.clone(), right: PhantomData })
+    fn decide(&self, scope: Option<Scope>) -> Result<Permit<R>> {
+        let scope = scope.ok_or_else(|| Error::forbidden(R::PERMISSION.as_str()))?;
+        Ok(Permit { author: self.caller.author.clone(), scope, right: PhantomData })
     }
 }
 
-/// The proof that somebody may use the right `R` on the thing at hand.
+/// What a [`Permit`] is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    All,
+    /// The things of this project.
+    Project(ProjectId),
+}
+
+/// The proof that somebody may use the right `R` within a [`Scope`].
 pub struct Permit<R> {
     author: Author,
+    scope: Scope,
     right: PhantomData<R>,
 }
 
 impl<R: policy::Right> Permit<R> {
     /// The house's own right, for timers and the command line: nobody asked over the network.
     pub fn of_the_house() -> Self {
-        Self { author: Author::default(), right: PhantomData }
+        Self { author: Author::default(), scope: Scope::All, right: PhantomData }
+    }
+
+    /// Whether it is good for a `thing` of this project. A verb asks when it has locked the row: the thing may have gone
+    /// to another project since the permit was given, and is not there then (404).
+    pub fn admits(&self, thing: &'static str, project: ProjectId) -> Result<()> {
+        match self.scope {
+            Scope::All => Ok(()),
+            Scope::Project(own) if own == project => Ok(()),
+            Scope::Project(_) => Err(Error::not_found(thing)),
+        }
     }
 
     /// Who does it, for the journal.

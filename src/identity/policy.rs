@@ -1,6 +1,6 @@
 //! The decisions about rights: pure, one table. And what a username is.
 
-use super::{Authority, ProjectRole, Role, Sight};
+use super::{Authority, ProjectRole, Role, Scope, Sight};
 use crate::platform::id::ProjectId;
 
 /// A kind of right, for the compiler: a verb that takes `Permit<right::AppsOperate>` cannot be called with less.
@@ -77,6 +77,17 @@ pub fn holds_on(authority: &Authority, permission: Permission, project: ProjectI
     holds_globally(authority, permission) || permission.least_project_role().is_some_and(enough)
 }
 
+/// What a permit reaches that is asked for anywhere; `None`: there is none.
+pub fn scope_anywhere(authority: &Authority, permission: Permission) -> Option<Scope> {
+    holds_globally(authority, permission).then_some(Scope::All)
+}
+
+/// What a permit reaches that is asked for in a project; `None`: there is none.
+pub fn scope_on(authority: &Authority, permission: Permission, project: ProjectId) -> Option<Scope> {
+    let here = || holds_on(authority, permission, project).then_some(Scope::Project(project));
+    scope_anywhere(authority, permission).or_else(here)
+}
+
 /// Everything that an account may do somewhere, for dashboards to know what to offer.
 pub fn held_somewhere(authority: &Authority) -> Vec<Permission> {
     let somewhere = |permission: &Permission| {
@@ -139,6 +150,24 @@ mod tests {
         assert!(!holds_on(&authority, Permission::AppsView, ProjectId::make()));
         assert!(!holds_globally(&authority, Permission::AppsView));
         assert_eq!(sight(&authority).projects(), Some(vec![project.0]));
+    }
+
+    #[test]
+    fn a_permit_reaches_no_further_than_the_project_it_was_asked_for() {
+        let (authority, project) = member(ProjectRole::Maintainer);
+        assert_eq!(scope_on(&authority, Permission::AppsManage, project), Some(Scope::Project(project)));
+        assert_eq!(scope_on(&authority, Permission::AppsManage, ProjectId::make()), None);
+        assert_eq!(scope_anywhere(&authority, Permission::AppsManage), None);
+        let admin = Authority { role: Role::Admin, projects: [].into() };
+        assert_eq!(scope_on(&admin, Permission::AppsManage, project), Some(Scope::All));
+
+        let permit = super::super::Permit::<right::AppsManage> {
+            author: crate::journal::Author::default(),
+            scope: Scope::Project(project),
+            right: std::marker::PhantomData,
+        };
+        assert!(permit.admits("app", project).is_ok());
+        assert_eq!(permit.admits("app", ProjectId::make()).unwrap_err().code, "app.not_found");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use sqlx::{PgConnection, postgres::types::PgInterval, types::Json};
+use sqlx::{PgConnection, postgres::types::PgInterval, types::Json, types::ipnet::IpNet};
 use uuid::Uuid;
 
 use super::{Authority, ProjectRole, Role, User};
@@ -93,6 +93,28 @@ fn taken(error: sqlx::Error) -> Error {
     })
 }
 
+pub async fn is_others_email(db: &mut PgConnection, id: UserId, name: &str) -> Result<bool> {
+    let found = sqlx::query_scalar!(
+        r#"select exists (select 1 from users where id <> $1 and lower(email) = lower($2)) as "found!""#,
+        id.0,
+        name
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(found)
+}
+
+pub async fn is_others_username(db: &mut PgConnection, id: UserId, name: &str) -> Result<bool> {
+    let found = sqlx::query_scalar!(
+        r#"select exists (select 1 from users where id <> $1 and lower(username) = lower($2)) as "found!""#,
+        id.0,
+        name
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(found)
+}
+
 pub async fn insert(db: &mut PgConnection, user: &User, password_hash: &str) -> Result<()> {
     sqlx::query!(
         "insert into users (id, username, email, name, role, is_enabled, password_hash, created_at, updated_at)
@@ -130,6 +152,30 @@ pub async fn update(db: &mut PgConnection, user: &User) -> Result<()> {
     Ok(())
 }
 
+/// Another password in the place of the one that was verified. False: it is another one already, or the session has ended.
+pub async fn replace_password(
+    db: &mut PgConnection,
+    id: UserId,
+    session: SessionId,
+    verified: &str,
+    hash: &str,
+    at: Timestamp,
+) -> Result<bool> {
+    let done = sqlx::query!(
+        "update users set password_hash = $4, updated_at = $5
+         where id = $1 and password_hash = $3 and is_enabled
+           and exists (select 1 from sessions s where s.id = $2 and s.revoked_at is null)",
+        id.0,
+        session.0,
+        verified,
+        hash,
+        at,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 pub async fn set_password(db: &mut PgConnection, id: UserId, hash: &str, at: Timestamp) -> Result<()> {
     sqlx::query!("update users set password_hash = $2, updated_at = $3 where id = $1", id.0, hash, at)
         .execute(db)
@@ -153,9 +199,37 @@ pub async fn other_admins(db: &mut PgConnection, id: UserId) -> Result<i64> {
     Ok(count)
 }
 
-pub async fn signed_in(db: &mut PgConnection, id: UserId, at: Timestamp) -> Result<()> {
-    sqlx::query!("update users set last_login_at = $2 where id = $1", id.0, at).execute(db).await?;
-    Ok(())
+/// Notes a sign-in with the password that `verified` is the hash of. False: the account is disabled, or has another one
+/// by now. Until the transaction ends, it keeps both.
+pub async fn signed_in(db: &mut PgConnection, id: UserId, verified: &str, at: Timestamp) -> Result<bool> {
+    let done = sqlx::query!(
+        "update users set last_login_at = $3 where id = $1 and password_hash = $2 and is_enabled",
+        id.0,
+        verified,
+        at,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Whether the account has signed in from this network since.
+pub async fn has_signed_in_from(
+    db: &mut PgConnection,
+    user: UserId,
+    network: IpNet,
+    since: Timestamp,
+) -> Result<bool> {
+    let known = sqlx::query_scalar!(
+        r#"select exists (select 1 from sessions
+                           where user_id = $1 and created_at > $3 and ip_address::inet <<= $2) as "known!""#,
+        user.0,
+        network as IpNet,
+        since,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(known)
 }
 
 /// A session that may be used, with what decides about its user's rights.
@@ -302,36 +376,47 @@ pub async fn use_refresh_token(db: &mut PgConnection, hash: &[u8], at: Timestamp
     Ok(())
 }
 
-/// The latest time until which any of these counters forbids another attempt.
-pub async fn blocked_until(db: &mut PgConnection, keys: &[Vec<u8>]) -> Result<Option<Timestamp>> {
-    let until =
-        sqlx::query_scalar!("select max(blocked_until) from login_failures where key = any($1)", keys)
-            .fetch_one(db)
-            .await?;
-    Ok(until)
+/// How a counter stands.
+pub struct Count {
+    /// Attempts in a row that failed or are not decided, the last included.
+    pub failures: i32,
+    /// Those that are not decided.
+    pub pending: i32,
+    pub blocked_until: Option<Timestamp>,
 }
 
-/// Counts a failure; returns how many there were in a row, this one included.
-pub async fn count_failure(
+/// Counts an attempt as failed, and as not decided. The row is locked until the transaction ends.
+pub async fn count_attempt(
     db: &mut PgConnection,
     key: &[u8],
     now: Timestamp,
     memory: Duration,
-) -> Result<i32> {
-    let memory =
-        PgInterval::try_from(memory).map_err(|error| Error::internal("count a failed sign-in", error))?;
-    let failures = sqlx::query_scalar!(
-        "insert into login_failures as f (key, failures, last_at) values ($1, 1, $2)
+) -> Result<Count> {
+    let memory = PgInterval::try_from(memory)
+        .map_err(|error| Error::internal("count an attempt to sign in", error))?;
+    let count = sqlx::query_as!(
+        Count,
+        "insert into login_failures as f (key, failures, pending, last_at) values ($1, 1, 1, $2)
          on conflict on constraint login_failures_pkey do update
-         set failures = case when f.last_at < $2 - $3::interval then 1 else least(f.failures, 1000000) + 1 end, last_at = $2
-         returning failures",
+         set failures = case when f.last_at < $2 - $3::interval then 1 else least(f.failures, 1000000) + 1 end,
+             pending = case when f.last_at < $2 - $3::interval then 1 else least(f.pending, 1000000) + 1 end,
+             last_at = $2
+         returning failures, pending, blocked_until",
         key,
         now,
         memory,
     )
     .fetch_one(db)
     .await?;
-    Ok(failures)
+    Ok(count)
+}
+
+/// One counted attempt did fail.
+pub async fn decide_attempt(db: &mut PgConnection, key: &[u8]) -> Result<()> {
+    sqlx::query!("update login_failures set pending = greatest(pending - 1, 0) where key = $1", key)
+        .execute(db)
+        .await?;
+    Ok(())
 }
 
 pub async fn block(db: &mut PgConnection, key: &[u8], until: Timestamp) -> Result<()> {
@@ -341,8 +426,22 @@ pub async fn block(db: &mut PgConnection, key: &[u8], until: Timestamp) -> Resul
     Ok(())
 }
 
-pub async fn clear_failures(db: &mut PgConnection, keys: &[Vec<u8>]) -> Result<()> {
-    sqlx::query!("delete from login_failures where key = any($1)", keys).execute(db).await?;
+pub async fn clear_failures(db: &mut PgConnection, key: &[u8]) -> Result<()> {
+    sqlx::query!("delete from login_failures where key = $1", key).execute(db).await?;
+    Ok(())
+}
+
+/// Takes back one counted attempt, and the wait that it brought.
+pub async fn take_back_attempt(db: &mut PgConnection, key: &[u8], block: Option<Timestamp>) -> Result<()> {
+    sqlx::query!(
+        "update login_failures set failures = greatest(failures - 1, 0), pending = greatest(pending - 1, 0),
+                                   blocked_until = nullif(blocked_until, $2)
+         where key = $1",
+        key,
+        block,
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }
 

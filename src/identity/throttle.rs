@@ -1,11 +1,12 @@
 //! How long somebody who guessed wrong must wait: per account and address together, per address, and per account.
 //!
-//! A pair waits longest. A whole account never waits longer than [`ACCOUNT_WAIT`], so that nobody can lock the last
-//! administrator out by guessing in their name.
+//! An attempt is counted before the password is looked at, so that many at once are no more than one after the other; a
+//! right one is taken back. A pair waits longest. A whole account never waits longer than [`ACCOUNT_WAIT`], and not at all
+//! where its owner has signed in from lately, so that nobody can lock the last administrator out by guessing in their name.
 
 use std::{net::IpAddr, time::Duration};
 
-use crate::platform::token;
+use crate::{platform::token, web::client::network};
 
 const PAIR_FREE: i32 = 5;
 const ADDRESS_FREE: i32 = 30;
@@ -43,16 +44,21 @@ impl Counter {
         }
     }
 
-    /// Whether a success of the account from this address proves the failures harmless.
+    /// Whether a success of the account from this address proves the failures harmless. Otherwise only itself was none.
     pub fn is_cleared_by_success(&self) -> bool {
         matches!(self.scope, Scope::Pair | Scope::Account)
+    }
+
+    /// Whether it counts what was tried from everywhere.
+    pub fn is_of_account(&self) -> bool {
+        self.scope == Scope::Account
     }
 }
 
 /// The counters that an attempt touches. `name` is what was typed, in whatever case.
 pub(super) fn counters(name: &str, address: Option<IpAddr>) -> [Counter; 3] {
     let name = name.to_lowercase();
-    let address = address.map_or_else(|| "none".to_owned(), |address| address.to_string());
+    let address = address.map_or_else(|| "none".to_owned(), |address| network(address).to_string());
     let counter = |scope, text: String| Counter { key: token::hash(&text), scope };
     [
         counter(Scope::Pair, format!("pair {address} {name}")),
@@ -80,6 +86,10 @@ mod tests {
     fn names_count_alike_in_any_case_and_addresses_apart() {
         let key = |name, last| counters(name, Some([192, 0, 2, last].into())).map(|counter| counter.key);
         assert_eq!(key("Ann", 1), key("aNN", 1));
+        let v6 = |last| {
+            counters("ann", Some([0x2001, 0xdb8, 0, 1, 0, 0, 0, last].into())).map(|counter| counter.key)
+        };
+        assert_eq!(v6(1), v6(2));
         let (one, two) = (key("ann", 1), key("ann", 2));
         assert_ne!(one[0], two[0]);
         assert_eq!(one[2], two[2]);

@@ -74,6 +74,7 @@ actions! {
     Logout = "LOGOUT";
     RefreshReused = "REFRESH_REUSED";
     PasswordChange = "PASSWORD_CHANGE";
+    PasswordChangeFailed = "PASSWORD_CHANGE_FAILED";
     UserCreate = "USER_CREATE";
     UserUpdate = "USER_UPDATE";
     UserDelete = "USER_DELETE";

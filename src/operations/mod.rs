@@ -118,7 +118,7 @@ pub struct Failure {
 pub struct Operation {
     pub id: OperationId,
     pub app: AppId,
-    /// Where the app is now; decides who may see the operation.
+    /// Where the app is now, or was when it was removed; decides who may see the operation.
     pub project: ProjectId,
     pub server: ServerId,
     pub action: Action,
@@ -135,14 +135,16 @@ pub struct Operation {
     pub cancel_requested_at: Option<Timestamp>,
     pub output_bytes: i64,
     pub output_cut: bool,
-    pub remote_pid: Option<u32>,
     pub sent_at: Option<Timestamp>,
+    /// The number of the claim that it was read under.
+    pub claim: i64,
 }
 
 /// What is to be done, before it is a row.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub app: AppId,
+    pub project: ProjectId,
     pub server: ServerId,
     pub action: Action,
     pub trigger: Trigger,
@@ -186,17 +188,14 @@ impl Outcome {
     }
 }
 
-/// What to run, and where.
-pub struct Work {
-    pub target: ssh::Target,
-    pub command: ssh::Command,
-}
-
 /// What the queue needs to know about actions; `apps` implements it and `startup` hands it over.
 #[async_trait]
 pub trait Actions: Send + Sync + 'static {
-    /// The machine and the command of an operation, or why there is none.
-    async fn prepare(&self, operation: &Operation) -> std::result::Result<Work, Failure>;
+    /// The machine of an operation. The host is not asked.
+    async fn target(&self, operation: &Operation) -> Result<ssh::Target>;
+
+    /// The command of an operation on that machine, or why there is none: the host is asked what it needs.
+    async fn prepare(&self, operation: &Operation, target: &ssh::Target) -> Result<ssh::Command>;
 
     /// Asks the host what is so now, and writes the operation's end ([`ops::finish`]) and the app's state in one
     /// transaction. Called again after an error.
@@ -209,11 +208,11 @@ pub(crate) struct Lease {
     pub operation: Operation,
     /// Cancelled when somebody asked to cancel the operation.
     pub cancelled: CancellationToken,
-    /// Cancelled when the lease is lost: then nothing more may be written.
-    pub lost: CancellationToken,
 }
 
 /// A lease that is not renewed is over after this, by the database's clock.
-pub(crate) const LEASE: Duration = Duration::from_secs(10);
+pub(crate) const LEASE: Duration = Duration::from_secs(12);
 /// How often it is renewed.
-pub(crate) const RENEW_EVERY: Duration = Duration::from_secs(3);
+pub(crate) const RENEW_EVERY: Duration = Duration::from_secs(2);
+/// Who could not renew it for this long takes it for lost, before another may take it.
+pub(crate) const LOST_AFTER: Duration = Duration::from_secs(9);

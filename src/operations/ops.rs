@@ -107,17 +107,36 @@ pub(super) async fn announce_state(db: &mut PgConnection, at: Timestamp, id: Ope
 }
 
 /// Gives back to the queue what was claimed and never sent.
-pub(super) async fn requeue(services: &Services, id: OperationId) -> Result<()> {
+pub(super) async fn requeue(services: &Services, operation: &Operation) -> Result<()> {
     let mut tx = services.db.begin().await?;
-    if store::requeue(&mut tx, id, services.replica).await? {
-        announce_state(&mut tx, services.clock.now(), id).await?;
+    if store::requeue(&mut tx, operation).await? {
+        announce_state(&mut tx, services.clock.now(), operation.id).await?;
         journal::notify(&mut tx, Signal::Queue).await?;
     }
     tx.commit().await?;
     Ok(())
 }
 
-/// Writes the end of an operation that this replica holds. False: it is not ours any more, and nothing may be written.
+/// Tells every replica to look at the queue.
+pub(super) async fn wake_queue(services: &Services) -> Result<()> {
+    journal::notify(&mut *services.db.acquire().await?, Signal::Queue).await
+}
+
+/// Lets go of what this replica holds and cannot carry to its end: another takes it up at once.
+pub async fn release(services: &Services) -> Result<()> {
+    let mut tx = services.db.begin().await?;
+    store::release(&mut tx, services.replica).await?;
+    journal::notify(&mut tx, Signal::Queue).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// How many automatic stops of an app have failed since it was started.
+pub async fn failed_auto_stops(db: &mut PgConnection, app: AppId, since: Option<Timestamp>) -> Result<i64> {
+    store::failed_auto_stops(db, app, since).await
+}
+
+/// Writes the end of a claimed operation. False: the claim is not the latest, and nothing may be written.
 ///
 /// To be called in the transaction that writes the app's state.
 pub async fn finish(
@@ -126,17 +145,16 @@ pub async fn finish(
     operation: &Operation,
     outcome: &Outcome,
 ) -> Result<bool> {
-    write_end(db, services.clock.now(), operation, Some(services.replica), outcome).await
+    write_end(db, services.clock.now(), operation, outcome).await
 }
 
 async fn write_end(
     db: &mut PgConnection,
     at: Timestamp,
     operation: &Operation,
-    by: Option<crate::platform::id::ReplicaId>,
     outcome: &Outcome,
 ) -> Result<bool> {
-    if !store::finish(db, operation.id, by, outcome, at).await? {
+    if !store::finish(db, operation, outcome, at).await? {
         return Ok(false);
     }
     announce_state(db, at, operation.id).await?;
@@ -177,7 +195,8 @@ pub async fn cancel(
     let details = json!({"appId": operation.app, "action": operation.action.as_str()});
     let subject = Subject::Operation(operation.id);
     journal::record(db, at, permit.author(), Audited::OperationCancel, subject, details).await?;
-    if write_end(db, at, operation, None, &Outcome::Cancelled).await? {
+    let is_waiting = operation.state == State::Queued;
+    if is_waiting && write_end(db, at, operation, &Outcome::Cancelled).await? {
         return Ok(Cancel::Ended);
     }
     journal::notify(db, Signal::Operation(operation.id)).await?;

@@ -9,10 +9,10 @@ use bytes::{Bytes, BytesMut};
 use sqlx::PgPool;
 use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 
-use super::store;
+use super::{Operation, store};
 use crate::{
     journal::{self, Signal},
-    platform::{Lifecycle, Result, id::OperationId},
+    platform::{Error, Kind, Lifecycle, Result},
 };
 
 /// The most output that is kept of one operation.
@@ -23,79 +23,107 @@ pub const MAX_CHUNK: usize = 32 * 1024;
 const GATHER: Duration = Duration::from_millis(40);
 const QUEUED_CHUNKS: usize = 64;
 const MAX_TAIL: usize = 4 * 1024;
+const WRITE_TRIES: u32 = 5;
+const WRITE_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Writes the output of one operation.
 pub struct Recorder {
     sender: mpsc::Sender<Bytes>,
-    task: JoinHandle<Result<()>>,
+    task: JoinHandle<()>,
     tail: Tail,
 }
 
 impl Recorder {
-    /// `offset` is how much of the operation's output is written already.
-    pub fn start(db: PgPool, lifecycle: &Lifecycle, operation: OperationId, offset: i64) -> Self {
+    /// Goes on behind the output that the operation has already.
+    pub fn start(db: PgPool, lifecycle: &Lifecycle, operation: Operation) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUED_CHUNKS);
-        let task = lifecycle.spawn(write_all(db, operation, offset, receiver));
+        let writer = Writer { db, offset: operation.output_bytes, operation, is_cut: false };
+        let task = lifecycle.spawn(writer.write_all(receiver));
         Self { sender, task, tail: Tail::default() }
     }
 
     /// Queues a chunk; waits while too much is queued.
     pub async fn write(&mut self, data: Bytes) {
         self.tail.push(&data);
-        // A writer that failed has ended; its error is told by `finish`.
+        // A writer that ended has given up, and said so in the log: how the command ends is still worth knowing.
         drop(self.sender.send(data).await);
     }
 
     /// Waits until everything is written. Gives the last lines, for the error that may be told.
-    pub async fn finish(self) -> Result<String> {
+    pub async fn finish(self) -> String {
         drop(self.sender);
-        match self.task.await {
-            Ok(written) => written.map(|()| self.tail.into_text()),
-            Err(error) => Err(crate::platform::Error::internal("write output", error)),
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "the writer of an operation's output failed");
         }
+        self.tail.into_text()
     }
 }
 
-async fn write_all(
+struct Writer {
     db: PgPool,
-    operation: OperationId,
-    mut offset: i64,
-    mut chunks: mpsc::Receiver<Bytes>,
-) -> Result<()> {
-    let mut is_cut = false;
-    while let Some(first) = chunks.recv().await {
-        let mut gathered = BytesMut::from(first);
-        let deadline = Instant::now() + GATHER;
-        while gathered.len() < MAX_CHUNK {
-            match tokio::time::timeout_at(deadline, chunks.recv()).await {
-                Ok(Some(more)) => gathered.extend_from_slice(&more),
-                // Quiet for a moment, or the end.
-                Ok(None) | Err(_) => break,
+    operation: Operation,
+    offset: i64,
+    is_cut: bool,
+}
+
+impl Writer {
+    async fn write_all(mut self, mut chunks: mpsc::Receiver<Bytes>) {
+        while let Some(first) = chunks.recv().await {
+            let gathered = gather(first, &mut chunks).await;
+            if let Err(error) = self.write(&gathered).await {
+                tracing::warn!(operation = %self.operation.id, %error, "the rest of an operation's output is not kept");
+                return;
             }
         }
-        let room = MAX_BYTES.saturating_sub(usize::try_from(offset).unwrap_or(MAX_BYTES));
-        if gathered.len() > room && !is_cut {
-            is_cut = true;
-            store::mark_output_cut(&mut *db.acquire().await?, operation).await?;
-        }
-        gathered.truncate(room);
-        offset = append(&db, operation, offset, &gathered).await?;
     }
-    Ok(())
+
+    /// Tries for a while: a database that is away for a moment costs no output.
+    async fn write(&mut self, gathered: &[u8]) -> Result<()> {
+        for _ in 1..WRITE_TRIES {
+            match self.append(gathered).await {
+                Err(error) if error.kind == Kind::Unavailable => tokio::time::sleep(WRITE_AGAIN_AFTER).await,
+                done => return done,
+            }
+        }
+        self.append(gathered).await
+    }
+
+    async fn append(&mut self, gathered: &[u8]) -> Result<()> {
+        let room = MAX_BYTES.saturating_sub(usize::try_from(self.offset).unwrap_or(MAX_BYTES));
+        let kept = gathered.get(..room).unwrap_or(gathered);
+        let mut tx = self.db.begin().await?;
+        let mut offset = self.offset;
+        for chunk in kept.chunks(MAX_CHUNK) {
+            if !store::append_output(&mut tx, &self.operation, offset, chunk).await? {
+                return Err(Error::conflict(
+                    "operation.not_ours",
+                    "another replica has taken the operation over",
+                ));
+            }
+            offset += i64::try_from(chunk.len()).unwrap_or(0);
+        }
+        if kept.len() < gathered.len() && !self.is_cut {
+            store::mark_output_cut(&mut tx, &self.operation).await?;
+            self.is_cut = true;
+        }
+        journal::notify(&mut tx, Signal::Output(self.operation.id)).await?;
+        tx.commit().await?;
+        self.offset = offset;
+        Ok(())
+    }
 }
 
-async fn append(db: &PgPool, operation: OperationId, mut offset: i64, gathered: &[u8]) -> Result<i64> {
-    if gathered.is_empty() {
-        return Ok(offset);
+async fn gather(first: Bytes, chunks: &mut mpsc::Receiver<Bytes>) -> BytesMut {
+    let mut gathered = BytesMut::from(first);
+    let deadline = Instant::now() + GATHER;
+    while gathered.len() < MAX_CHUNK {
+        match tokio::time::timeout_at(deadline, chunks.recv()).await {
+            Ok(Some(more)) => gathered.extend_from_slice(&more),
+            // Quiet for a moment, or the end.
+            Ok(None) | Err(_) => break,
+        }
     }
-    let mut tx = db.begin().await?;
-    for chunk in gathered.chunks(MAX_CHUNK) {
-        store::append_output(&mut tx, operation, offset, chunk).await?;
-        offset += i64::try_from(chunk.len()).unwrap_or(0);
-    }
-    journal::notify(&mut tx, Signal::Output(operation)).await?;
-    tx.commit().await?;
-    Ok(offset)
+    gathered
 }
 
 /// The last bytes, in a bounded buffer.

@@ -1,10 +1,10 @@
 //! `/api/operations/{id}/output`: plain text, or a stream that follows until the end and can be taken up at any byte.
 
-use std::time::Duration;
+use std::{future::ready, time::Duration};
 
 use actix_web::{HttpRequest, HttpResponse, get, http::header, web};
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture, stream};
 use serde_json::json;
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
     ops::{self, Piece},
 };
 use crate::{
-    identity::{Asks, Sight, right::AppsView},
+    identity::{Asks, Sight, right::AppsView, while_allowed},
     journal::{Signal, bus::Subscription},
     platform::{Result, id::OperationId},
     services::Services,
@@ -34,7 +34,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
     operation_id = "getOperationOutput", tag = "operations", extensions(("x-permission" = json!("apps:view"))),
     params(
         ("id" = OperationId, Path),
-        ("Last-Event-ID" = Option<i64>, Header, description = "Bytes received so far, when following"),
+        ("Last-Event-ID" = Option<String>, Header, description = "Bytes received so far, when following"),
     ),
     responses((status = 200, description = "The output", content((String = "text/plain"), (String = "text/event-stream"))))
 )]
@@ -49,36 +49,53 @@ pub async fn output(
     let signals = services.bus.subscribe();
     let sight = asks.sight();
     let operation = ops::see(&mut *services.db.acquire().await?, &sight, id.0).await?;
-    let services = services.get_ref().clone();
+    let (services, caller) = (services.get_ref().clone(), asks.caller());
     if !sse::is_wanted(&request) {
-        return Ok(whole(services, &operation));
+        let body = while_allowed(&services, caller, whole(&services, &operation), sees(&services, id.0));
+        return Ok(text(body.map(Result::flatten)));
     }
     let from = sse::last_event_id(&request).and_then(|at| i64::try_from(at).ok()).unwrap_or(0);
-    Ok(sse::respond(follow(Reader { services, sight, id: id.0, at: from, carry: vec![] }, signals)))
+    let reader = Reader { services: services.clone(), sight, id: id.0, at: from, carry: vec![] };
+    let events = while_allowed(&services, caller, follow(reader, signals), sees(&services, id.0));
+    // Without a last event: who may come back does.
+    Ok(sse::respond(events.filter_map(|event| ready(event.ok()))))
+}
+
+/// Whether the operation is still in sight.
+fn sees(services: &Services, id: OperationId) -> impl Fn(Sight) -> BoxFuture<'static, Result<()>> + use<> {
+    let services = services.clone();
+    move |sight| {
+        let services = services.clone();
+        async move { ops::see(&mut *services.db.acquire().await?, &sight, id).await.map(drop) }.boxed()
+    }
 }
 
 /// Everything up to now, read in pieces so that a large output does not stand in memory.
-fn whole(services: Services, operation: &Operation) -> HttpResponse {
-    let (id, end) = (operation.id, operation.output_bytes);
-    let body = stream::try_unfold(0, move |at| {
+fn whole(services: &Services, operation: &Operation) -> impl Stream<Item = Result<Bytes>> + Send + use<> {
+    let (services, id, end) = (services.clone(), operation.id, operation.output_bytes);
+    stream::try_unfold(0, move |at| {
         let services = services.clone();
         async move {
             if at >= end {
                 return Ok(None);
             }
-            let mut db = services.db.acquire().await.map_err(crate::platform::Error::from)?;
+            let mut db = services.db.acquire().await?;
             let pieces = ops::output(&mut db, id, at).await?;
             let bytes: Vec<u8> = pieces.iter().flat_map(|piece| piece.data.iter().copied()).collect();
             let next = at + i64::try_from(bytes.len()).unwrap_or(0);
-            Ok::<_, crate::platform::Error>((!bytes.is_empty()).then(|| (Bytes::from(bytes), next)))
+            Ok((!bytes.is_empty()).then(|| (Bytes::from(bytes), next)))
         }
-    });
+    })
+}
+
+/// One that breaks off is cut on the wire as well: it must not look whole.
+fn text(body: impl Stream<Item = Result<Bytes>> + 'static) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/plain; charset=utf-8")
         .insert_header((header::CACHE_CONTROL, "no-store"))
         // The host's words must not be taken for a page of ours.
         .insert_header((header::CONTENT_DISPOSITION, "inline; filename=\"output.txt\""))
-        .streaming(body.boxed_local())
+        .streaming(body)
 }
 
 struct Reader {
@@ -93,7 +110,7 @@ struct Reader {
 
 /// The events from the reader's place to the end of the operation. Ends early when the database fails: the browser comes
 /// back with its `Last-Event-ID`.
-fn follow(reader: Reader, signals: Subscription) -> impl Stream<Item = Event> {
+fn follow(reader: Reader, signals: Subscription) -> impl Stream<Item = Event> + Send {
     stream::unfold(Some((reader, signals)), |state| async move {
         let (mut reader, mut signals) = state?;
         loop {

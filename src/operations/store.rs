@@ -38,8 +38,8 @@ struct Row {
     cancel_requested_at: Option<Timestamp>,
     output_bytes: i64,
     output_cut: bool,
-    remote_pid: Option<i64>,
     sent_at: Option<Timestamp>,
+    claim: i64,
 }
 
 impl From<Row> for Operation {
@@ -63,8 +63,8 @@ impl From<Row> for Operation {
             cancel_requested_at: row.cancel_requested_at,
             output_bytes: row.output_bytes,
             output_cut: row.output_cut,
-            remote_pid: row.remote_pid.and_then(|pid| u32::try_from(pid).ok()),
             sent_at: row.sent_at,
+            claim: row.claim,
         }
     }
 }
@@ -74,11 +74,11 @@ macro_rules! select {
     ($rest:literal, $($argument:expr),* $(,)?) => {
         sqlx::query_as!(
             Row,
-            r#"select o.id, o.app_id, a.project_id, o.server_id, o.action as "action: Action", o.state as "state: State",
+            r#"select o.id, o.app_id, coalesce(a.project_id, o.project_id) as "project_id!", o.server_id, o.action as "action: Action", o.state as "state: State",
                       o.trigger as "trigger: Trigger", o.requested_by, o.requested_by_name, o.timeout_minutes,
                       o.created_at, o.started_at, o.finished_at, o.exit_code, o.error_code, o.error_detail,
-                      o.cancel_requested_at, o.output_bytes, o.output_cut, o.remote_pid, o.sent_at
-               from operations o join apps a on a.id = o.app_id "# + $rest,
+                      o.cancel_requested_at, o.output_bytes, o.output_cut, o.sent_at, o.claim
+               from operations o left join apps a on a.id = o.app_id "# + $rest,
             $($argument),*
         )
     };
@@ -91,7 +91,7 @@ pub async fn find(db: &mut PgConnection, id: OperationId) -> Result<Option<Opera
 pub async fn see(db: &mut PgConnection, sight: &Sight, id: OperationId) -> Result<Option<Operation>> {
     let projects = sight.projects();
     let row = select!(
-        "where o.id = $1 and ($2::uuid[] is null or a.project_id = any($2))",
+        "where o.id = $1 and ($2::uuid[] is null or coalesce(a.project_id, o.project_id) = any($2))",
         id.0,
         projects.as_deref()
     );
@@ -114,7 +114,7 @@ pub async fn list(
 ) -> Result<Vec<Operation>> {
     let projects = sight.projects();
     let rows = select!(
-        "where ($1::uuid[] is null or a.project_id = any($1))
+        "where ($1::uuid[] is null or coalesce(a.project_id, o.project_id) = any($1))
            and ($2::uuid is null or o.app_id = $2)
            and ($3::uuid is null or o.server_id = $3)
            and ($4::text is null or o.state = $4)
@@ -143,13 +143,14 @@ pub async fn insert(
     at: Timestamp,
 ) -> Result<Option<OperationId>> {
     let inserted = sqlx::query_scalar!(
-        "insert into operations (id, app_id, server_id, action, state, trigger, requested_by, requested_by_name,
+        "insert into operations (id, app_id, project_id, server_id, action, state, trigger, requested_by, requested_by_name,
                                  request_id, timeout_minutes, created_at)
-         values ($1, $2, $3, $4, 'queued', $5, $6, $7, $8, $9, $10)
+         values ($1, $2, $3, $4, $5, 'queued', $6, $7, $8, $9, $10, $11)
          on conflict (app_id) where state in ('queued', 'running') do nothing
          returning id",
         id.0,
         request.app.0,
+        request.project.0,
         request.server.0,
         request.action as Action,
         request.trigger as Trigger,
@@ -168,22 +169,27 @@ fn interval(duration: Duration) -> Result<PgInterval> {
     PgInterval::try_from(duration).map_err(|error| Error::internal("express a duration", error))
 }
 
-/// Takes the oldest waiting operation, if there is one.
+/// Takes the oldest waiting operation whose server has fewer than `per_server` running, if there is one.
 pub async fn claim(
     db: &mut PgConnection,
     by: ReplicaId,
     lease: Duration,
     at: Timestamp,
+    per_server: i64,
 ) -> Result<Option<OperationId>> {
     let claimed = sqlx::query_scalar!(
-        "update operations set state = 'running', lease_owner = $1, lease_until = now() + $2::interval,
+        "update operations set state = 'running', lease_owner = $1, lease_until = now() + $2::interval, claim = claim + 1,
                                started_at = coalesce(started_at, $3)
-         where id = (select id from operations where state = 'queued' order by created_at, id
-                     limit 1 for update skip locked)
+         where id = (select w.id from operations w
+                     where w.state = 'queued'
+                       and (select count(*) from operations r
+                            where r.server_id = w.server_id and r.state = 'running') < $4
+                     order by w.created_at, w.id limit 1 for update skip locked)
          returning id",
         by.0,
         interval(lease)?,
         at,
+        per_server,
     )
     .fetch_optional(db)
     .await?;
@@ -197,7 +203,7 @@ pub async fn claim_orphan(
     lease: Duration,
 ) -> Result<Option<OperationId>> {
     let claimed = sqlx::query_scalar!(
-        "update operations set lease_owner = $1, lease_until = now() + $2::interval
+        "update operations set lease_owner = $1, lease_until = now() + $2::interval, claim = claim + 1
          where id = (select id from operations where state = 'running' and lease_until < now() order by lease_until
                      limit 1 for update skip locked)
          returning id",
@@ -215,18 +221,13 @@ pub enum Renewal {
     Lost,
 }
 
-pub async fn renew(
-    db: &mut PgConnection,
-    id: OperationId,
-    by: ReplicaId,
-    lease: Duration,
-) -> Result<Renewal> {
+pub async fn renew(db: &mut PgConnection, operation: &Operation, lease: Duration) -> Result<Renewal> {
     let row = sqlx::query_scalar!(
         r#"update operations set lease_until = now() + $3::interval
-           where id = $1 and lease_owner = $2 and state = 'running'
+           where id = $1 and claim = $2 and state = 'running'
            returning cancel_requested_at is not null as "cancel_requested!""#,
-        id.0,
-        by.0,
+        operation.id.0,
+        operation.claim,
         interval(lease)?,
     )
     .fetch_optional(db)
@@ -234,26 +235,37 @@ pub async fn renew(
     Ok(row.map_or(Renewal::Lost, |cancel_requested| Renewal::Held { cancel_requested }))
 }
 
-/// Gives back what was never sent to the host. False: the lease is somebody else's.
-pub async fn requeue(db: &mut PgConnection, id: OperationId, by: ReplicaId) -> Result<bool> {
+/// Lets go of everything that a replica holds, so that others need not wait for its leases.
+pub async fn release(db: &mut PgConnection, by: ReplicaId) -> Result<()> {
+    sqlx::query!(
+        "update operations set lease_until = now() where lease_owner = $1 and state = 'running'",
+        by.0
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Gives back what did not begin on the host. False: the claim is not the latest.
+pub async fn requeue(db: &mut PgConnection, operation: &Operation) -> Result<bool> {
     let done = sqlx::query!(
-        "update operations set state = 'queued', lease_owner = null, lease_until = null
-         where id = $1 and lease_owner = $2 and state = 'running' and sent_at is null",
-        id.0,
-        by.0,
+        "update operations set state = 'queued', lease_owner = null, lease_until = null, sent_at = null
+         where id = $1 and claim = $2 and state = 'running'",
+        operation.id.0,
+        operation.claim,
     )
     .execute(db)
     .await?;
     Ok(done.rows_affected() == 1)
 }
 
-/// Writes down that the command is about to be sent. False: the lease is somebody else's.
-pub async fn mark_sent(db: &mut PgConnection, id: OperationId, by: ReplicaId, at: Timestamp) -> Result<bool> {
+/// Writes down that the command is about to be sent. False: the claim is not the latest.
+pub async fn mark_sent(db: &mut PgConnection, operation: &Operation, at: Timestamp) -> Result<bool> {
     let done = sqlx::query!(
         "update operations set sent_at = $3
-         where id = $1 and lease_owner = $2 and state = 'running' and sent_at is null",
-        id.0,
-        by.0,
+         where id = $1 and claim = $2 and state = 'running' and lease_until > now() and sent_at is null",
+        operation.id.0,
+        operation.claim,
         at,
     )
     .execute(db)
@@ -261,18 +273,10 @@ pub async fn mark_sent(db: &mut PgConnection, id: OperationId, by: ReplicaId, at
     Ok(done.rows_affected() == 1)
 }
 
-pub async fn set_remote_pid(db: &mut PgConnection, id: OperationId, pid: u32) -> Result<()> {
-    sqlx::query!("update operations set remote_pid = $2 where id = $1", id.0, i64::from(pid))
-        .execute(db)
-        .await?;
-    Ok(())
-}
-
-/// Writes the end. `by` fences: `None` is for what nobody has claimed. False: it was not ours to end, or has ended.
+/// Writes the end, by whoever has the claim that `operation` was read under. False: it is not the latest, or it has ended.
 pub async fn finish(
     db: &mut PgConnection,
-    id: OperationId,
-    by: Option<ReplicaId>,
+    operation: &Operation,
     outcome: &Outcome,
     at: Timestamp,
 ) -> Result<bool> {
@@ -280,18 +284,47 @@ pub async fn finish(
     let done = sqlx::query!(
         "update operations set state = $3, finished_at = $4, exit_code = $5, error_code = $6, error_detail = $7,
                                lease_owner = null, lease_until = null
-         where id = $1 and lease_owner is not distinct from $2 and state in ('queued', 'running')",
-        id.0,
-        by.map(|replica| replica.0),
+         where id = $1 and claim = $2 and state = $8",
+        operation.id.0,
+        operation.claim,
         outcome.state() as State,
         at,
         outcome.exit_code(),
         failure.map(|failure| failure.code.as_str()),
         failure.map(|failure| failure.detail.as_str()),
+        operation.state as State,
     )
     .execute(db)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// The latest operation on the same app before this one that may have left a command running on the host.
+pub async fn unsure_before(db: &mut PgConnection, operation: &Operation) -> Result<Option<OperationId>> {
+    let before = sqlx::query_scalar!(
+        "select id from (select id, state, error_code from operations
+                         where app_id = $1 and id < $2 and sent_at is not null order by id desc limit 1) as last
+         where state in ('lost', 'cancelled') or error_code = 'operation.timed_out'",
+        operation.app.0,
+        operation.id.0,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(before.map(OperationId))
+}
+
+/// How many automatic stops of an app have failed since it was started.
+pub async fn failed_auto_stops(db: &mut PgConnection, app: AppId, since: Option<Timestamp>) -> Result<i64> {
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from operations
+           where app_id = $1 and trigger = 'autoStop' and state in ('failed', 'lost')
+             and ($2::timestamptz is null or created_at >= $2)"#,
+        app.0,
+        since,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(count)
 }
 
 /// Asks whoever runs it to end it. False: it has ended, or was asked before.
@@ -313,23 +346,62 @@ pub async fn request_cancel(
     Ok(done.rows_affected() == 1)
 }
 
-/// Appends output that begins at `offset`.
-pub async fn append_output(db: &mut PgConnection, id: OperationId, offset: i64, data: &[u8]) -> Result<()> {
-    sqlx::query!(
-        "with appended as (insert into operation_output (operation_id, byte_offset, data) values ($1, $2, $3))
-         update operations set output_bytes = $2 + octet_length($3) where id = $1",
-        id.0,
+/// Appends output that begins at `offset`. False: the claim is not the latest.
+pub async fn append_output(
+    db: &mut PgConnection,
+    operation: &Operation,
+    offset: i64,
+    data: &[u8],
+) -> Result<bool> {
+    let done = sqlx::query!(
+        "with held as (update operations set output_bytes = $3::bigint + octet_length($4::bytea)
+                       where id = $1 and claim = $2 and state = 'running' returning id)
+         insert into operation_output (operation_id, byte_offset, data) select id, $3::bigint, $4::bytea from held",
+        operation.id.0,
+        operation.claim,
         offset,
         data,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub async fn mark_output_cut(db: &mut PgConnection, operation: &Operation) -> Result<()> {
+    sqlx::query!(
+        "update operations set output_cut = true where id = $1 and claim = $2",
+        operation.id.0,
+        operation.claim
     )
     .execute(db)
     .await?;
     Ok(())
 }
 
-pub async fn mark_output_cut(db: &mut PgConnection, id: OperationId) -> Result<()> {
-    sqlx::query!("update operations set output_cut = true where id = $1", id.0).execute(db).await?;
-    Ok(())
+/// Removes records that ended before `before`, at most `limit`. Gives how many.
+pub async fn delete_old(db: &mut PgConnection, before: Timestamp, limit: i64) -> Result<u64> {
+    let done = sqlx::query!(
+        "delete from operations where id in (select id from operations where finished_at < $1 limit $2)",
+        before,
+        limit,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Removes the output of at most `limit` operations that ended before `before`. Gives of how many.
+pub async fn delete_old_output(db: &mut PgConnection, before: Timestamp, limit: i64) -> Result<u64> {
+    let done = sqlx::query!(
+        "with old as (select id from operations where finished_at < $1 and output_bytes > 0 limit $2),
+              gone as (delete from operation_output where operation_id in (select id from old))
+         update operations set output_bytes = 0, output_cut = true where id in (select id from old)",
+        before,
+        limit,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
 }
 
 /// The chunks from the one that holds byte `from`, at most `limit`: their offsets and their bytes.

@@ -1,12 +1,15 @@
 //! Claiming operations and carrying them to their end.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Actions, LEASE, Lease, Outcome, RENEW_EVERY,
+    Actions, LEASE, LOST_AFTER, Lease, Operation, Outcome, RENEW_EVERY,
     execute::{self, Attempt},
     ops,
     store::{self, Renewal},
@@ -19,12 +22,16 @@ use crate::{
 
 /// What one replica carries at once; the rest waits in the queue, or goes to another.
 const MAX_AT_ONCE: usize = 64;
+/// What all replicas do on one server at once: a slow one must not take every place.
+const MAX_PER_SERVER: i64 = 8;
 /// Without a signal the queue is read this often.
 const POLL_EVERY: Duration = Duration::from_secs(1);
 /// Writing an end that cannot be written is tried again after this.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
+/// One try at renewing a lease.
+const RENEW_WITHIN: Duration = Duration::from_secs(2);
 
-/// Takes operations from the queue until the process stops.
+/// Takes operations from the queue until the process stops. What is under way then goes on for the process's grace.
 pub async fn work(services: Services, actions: Arc<dyn Actions>) {
     let slots = Arc::new(Semaphore::new(MAX_AT_ONCE));
     let mut signals = services.bus.subscribe();
@@ -51,12 +58,16 @@ async fn take_all(services: &Services, actions: &Arc<dyn Actions>, slots: &Arc<S
                 tracing::warn!(operation = %id, %error, "an operation was left; it is taken up when its lease is over");
             }
             drop(slot);
+            // A place on the server is free for what waits for one.
+            if let Err(error) = ops::wake_queue(&services).await {
+                tracing::debug!(%error, "the queue is read at the next poll");
+            }
         });
     }
     Ok(())
 }
 
-/// Whether an operation was begun by a process of ours that is gone.
+/// Whether an operation was begun under an earlier claim.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Orphan {
     Yes,
@@ -69,10 +80,11 @@ async fn claim(services: &Services) -> Result<Option<(OperationId, Orphan)>> {
         tx.commit().await?;
         return Ok(Some((id, Orphan::Yes)));
     }
-    let Some(id) = store::claim(&mut tx, services.replica, LEASE, services.clock.now()).await? else {
+    let now = services.clock.now();
+    let Some(id) = store::claim(&mut tx, services.replica, LEASE, now, MAX_PER_SERVER).await? else {
         return Ok(None);
     };
-    ops::announce_state(&mut tx, services.clock.now(), id).await?;
+    ops::announce_state(&mut tx, now, id).await?;
     tx.commit().await?;
     Ok(Some((id, Orphan::No)))
 }
@@ -81,46 +93,66 @@ async fn claim(services: &Services) -> Result<Option<(OperationId, Orphan)>> {
 #[tracing::instrument(name = "operation", skip_all, fields(operation = %id))]
 async fn carry(services: &Services, actions: &dyn Actions, id: OperationId, orphan: Orphan) -> Result<()> {
     let Some(operation) = store::find(&mut *services.db.acquire().await?, id).await? else {
-        // Its app was removed meanwhile, and it with it.
+        // It was old, and is forgotten.
         return Ok(());
     };
     if orphan == Orphan::Yes && operation.sent_at.is_none() {
-        tracing::info!("the Quaymaster that claimed it is gone and nothing was sent: queueing it again");
-        return ops::requeue(services, id).await;
+        tracing::info!("whoever had claimed it is gone and nothing was sent: queueing it again");
+        return ops::requeue(services, &operation).await;
     }
-    let lease = Lease { operation, cancelled: CancellationToken::new(), lost: CancellationToken::new() };
+    let lease = Lease { operation, cancelled: CancellationToken::new() };
+    if lease.operation.cancel_requested_at.is_some() {
+        lease.cancelled.cancel();
+    }
     let attempt = async {
         match orphan {
             Orphan::No => execute::run(services, actions, &lease).await,
-            Orphan::Yes => execute::find_out(services, actions, &lease).await,
+            Orphan::Yes => Ok(execute::find_out(services, actions, &lease).await),
         }
     };
     tokio::select! {
         attempt = attempt => match attempt? {
             Attempt::Ended(outcome) => conclude(services, actions, &lease, &outcome).await,
+            Attempt::PutBack => ops::requeue(services, &lease.operation).await,
             Attempt::NotOurs => Ok(()),
         },
+        // The attempt is dropped: another may be at it by now, and nothing more is ours to write.
         () = keep(services, &lease) => Ok(()),
     }
 }
 
-/// Keeps the lease and listens for a cancel. Ends when the lease is lost.
+/// Keeps the lease and listens for a cancel. Ends when the lease is lost, or can no longer be told from a lost one.
 async fn keep(services: &Services, lease: &Lease) {
     let id = lease.operation.id;
     let mut signals = services.bus.subscribe();
+    let mut last_renewed = Instant::now();
     loop {
-        match renew(services, id).await {
-            Ok(Renewal::Held { cancel_requested: true }) => lease.cancelled.cancel(),
-            Ok(Renewal::Held { cancel_requested: false }) => {}
-            Ok(Renewal::Lost) => return lease.lost.cancel(),
-            Err(error) => tracing::warn!(%error, "cannot renew the lease; trying again"),
+        let asked = Instant::now();
+        match timeout(RENEW_WITHIN, renew(services, &lease.operation)).await {
+            Ok(Ok(Renewal::Held { cancel_requested })) => {
+                last_renewed = asked;
+                if cancel_requested {
+                    lease.cancelled.cancel();
+                }
+            }
+            Ok(Ok(Renewal::Lost)) => return tracing::warn!("another replica has taken the operation over"),
+            Ok(Err(error)) => tracing::warn!(%error, "cannot renew the lease of an operation; trying again"),
+            Err(_) => {
+                tracing::warn!("the database is too slow to renew the lease of an operation; trying again");
+            }
         }
-        signals.wait_for(RENEW_EVERY, |signal| signal == Signal::Operation(id)).await;
+        if last_renewed.elapsed() >= LOST_AFTER {
+            return tracing::warn!(
+                "the lease of an operation could not be renewed in time; leaving it to another"
+            );
+        }
+        let patience = if last_renewed == asked { RENEW_EVERY } else { RENEW_EVERY / 4 };
+        signals.wait_for(patience, |signal| signal == Signal::Operation(id)).await;
     }
 }
 
-async fn renew(services: &Services, id: OperationId) -> Result<Renewal> {
-    store::renew(&mut *services.db.acquire().await?, id, services.replica, LEASE).await
+async fn renew(services: &Services, operation: &Operation) -> Result<Renewal> {
+    store::renew(&mut *services.db.acquire().await?, operation, LEASE).await
 }
 
 /// Writes the end; tries again while the lease holds, because what happened must not be forgotten.

@@ -183,9 +183,21 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::Database(error) if error.code().as_deref() == Some(NOT_TEXT) => {
                 Self::invalid_field("body", "text cannot contain the NUL character")
             }
+            other if is_passing(&other) => {
+                Self::unavailable("database.unavailable", "the database is busy; try again shortly")
+                    .caused_by(other)
+            }
             other => Self::internal("a statement failed", other),
         }
     }
+}
+
+/// Deadlock, serialisation failure, lock not available, statement cancelled, too many connections, shutting down
+/// (PostgreSQL, appendix A): the same may succeed when tried again.
+fn is_passing(error: &sqlx::Error) -> bool {
+    const CODES: [&str; 7] = ["40P01", "40001", "55P03", "57014", "53300", "57P01", "57P03"];
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| CODES.contains(&code.as_ref()))
 }
 
 /// Turns the violation of a named constraint into what it means; every other error stays as it is.

@@ -3,9 +3,9 @@
 //! bcrypt reads 72 bytes of which one is the terminator and silently ignores the rest, so a password longer than
 //! [`MAX_BYTES`] is refused before it is hashed, never cut.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 
 use super::{Error, Result, Secret};
 
@@ -17,6 +17,10 @@ pub const MIN_CHARS: usize = 8;
 const COST: u32 = 12;
 /// A hash costs a quarter of a second of a core: more at once would only starve the requests beside them.
 const MAX_AT_ONCE: usize = 2;
+/// How long one waits for its turn. Many at once are refused rather than kept.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// When it makes sense to try again, in seconds.
+const BUSY_FOR: u64 = 5;
 
 /// Hashes and checks passwords.
 #[derive(Clone, Debug)]
@@ -24,6 +28,7 @@ pub struct Passwords {
     slots: Arc<Semaphore>,
     /// The hash of nothing that anybody knows: checked for unknown names, so that they take as long as known ones.
     decoy: Arc<str>,
+    patience: Duration,
 }
 
 impl Passwords {
@@ -31,7 +36,7 @@ impl Passwords {
         let nobody: [u8; 32] = rand::random();
         let decoy = bcrypt::hash(nobody.map(|byte| byte | 1), COST)
             .map_err(|error| Error::internal("hash a password", error))?;
-        Ok(Self { slots: Arc::new(Semaphore::new(MAX_AT_ONCE)), decoy: decoy.into() })
+        Ok(Self { slots: Arc::new(Semaphore::new(MAX_AT_ONCE)), decoy: decoy.into(), patience: PATIENCE })
     }
 
     /// A bcrypt hash in `$2b$` form. The caller has checked the length with [`check_length`].
@@ -54,7 +59,14 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> bcrypt::BcryptResult<T> + Send + 'static,
     ) -> Result<T> {
-        let _slot = self.slots.acquire().await.map_err(|error| Error::internal("hash a password", error))?;
+        let slot = timeout(self.patience, self.slots.clone().acquire_owned()).await;
+        let slot = slot.map_err(|_| Error::too_many_requests("auth.busy", BUSY_FOR))?;
+        let slot = slot.map_err(|error| Error::internal("hash a password", error))?;
+        // The thread holds it, not the caller, who may go away while the thread goes on.
+        let work = move || {
+            let _held = slot;
+            work()
+        };
         tokio::task::spawn_blocking(work)
             .await
             .map_err(|error| Error::internal("hash a password", error))?
@@ -82,6 +94,7 @@ pub fn check_length(password: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::Kind;
 
     #[tokio::test]
     async fn a_hash_matches_its_password_only() {
@@ -102,6 +115,29 @@ mod tests {
         assert!(!passwords.verify((whole.clone() + "y").into(), Some(hash)).await.unwrap());
         assert!(check_length(&whole).is_ok());
         assert!(check_length(&(whole + "y")).unwrap_err().contains("71 bytes"));
+    }
+
+    #[tokio::test]
+    async fn who_waits_too_long_for_its_turn_is_told_when_to_come_back() {
+        let passwords = Passwords { patience: Duration::from_millis(1), ..Passwords::new().unwrap() };
+        let taken = passwords.slots.clone().acquire_many_owned(2).await.unwrap();
+        let refused = passwords.verify("correct horse".into(), None).await.unwrap_err();
+        assert_eq!((refused.kind, &*refused.code), (Kind::TooManyRequests { retry_after: 5 }, "auth.busy"));
+        drop(taken);
+        assert!(!passwords.verify("correct horse".into(), None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_caller_who_goes_away_does_not_make_room_for_another_thread() {
+        let passwords = Passwords::new().unwrap();
+        let (end, wait) = std::sync::mpsc::channel::<()>();
+        let work = passwords.on_thread(move || {
+            wait.recv().unwrap_or_default();
+            Ok(())
+        });
+        drop(timeout(Duration::from_millis(50), work).await.unwrap_err());
+        assert_eq!(passwords.slots.available_permits(), MAX_AT_ONCE - 1);
+        drop(end);
     }
 
     #[tokio::test]

@@ -77,6 +77,7 @@ pub async fn change(
     id: ProjectId,
     change: Change,
 ) -> Result<Project> {
+    permit.admits("project", id)?;
     let now = services.clock.now();
     let mut tx = services.db.begin().await?;
     store::lock(&mut tx, id).await?.ok_or_else(|| Error::not_found("project"))?;
@@ -157,6 +158,7 @@ pub async fn set_member(
     user: UserId,
     role: ProjectRole,
 ) -> Result<Member> {
+    permit.admits("project", project)?;
     let now = services.clock.now();
     let mut tx = services.db.begin().await?;
     store::lock(&mut tx, project).await?.ok_or_else(|| Error::not_found("project"))?;
@@ -180,6 +182,7 @@ pub async fn remove_member(
     project: ProjectId,
     user: UserId,
 ) -> Result<()> {
+    permit.admits("project", project)?;
     let now = services.clock.now();
     let mut tx = services.db.begin().await?;
     let member = store::member(&mut tx, project, user).await?.ok_or_else(|| Error::not_found("member"))?;

@@ -8,6 +8,8 @@ use actix_web::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rust_embed::RustEmbed;
 
+use crate::platform::{Error, Kind};
+
 #[derive(RustEmbed)]
 #[folder = "frontend/dist/"]
 #[allow_missing = true]
@@ -38,18 +40,26 @@ fn base_element(base: &str) -> String {
     format!(r#"<base href="{base}/" />"#)
 }
 
-async fn serve(request: HttpRequest, index: web::Data<Index>) -> HttpResponse {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return HttpResponse::MethodNotAllowed().insert_header((header::ALLOW, "GET, HEAD")).finish();
+async fn serve(request: HttpRequest, index: web::Data<Index>) -> Result<HttpResponse, Error> {
+    if *request.method() != Method::GET {
+        let detail = "this path takes GET";
+        return Err(Error::new(Kind::MethodNotAllowed, "request.method_not_allowed", detail));
     }
     let name = request.match_info().unprocessed().trim_start_matches('/');
-    match (Assets::get(name).filter(|_| name != INDEX), &index.0) {
-        (Some(file), _) => asset(&request, name, &file),
-        // A file that is gone must not be answered with a page: an old tab would run it as a script.
-        (None, _) if name.starts_with("assets/") => HttpResponse::NotFound().finish(),
-        (None, Some(page)) => html().body(page.clone()),
-        (None, None) => html().body(NOT_BUILT),
+    if let Some(file) = Assets::get(name).filter(|_| name != INDEX) {
+        return Ok(asset(&request, name, &file));
     }
+    // A file that is gone must not be answered with a page: an old tab would run it as a script. Nor must a program that
+    // asks for what is not there take the page for it.
+    if name.starts_with("assets/") || !(name.is_empty() || wants_a_page(&request)) {
+        return Err(Error::not_found("route"));
+    }
+    Ok(html().body(index.0.clone().unwrap_or(web::Bytes::from_static(NOT_BUILT.as_bytes()))))
+}
+
+fn wants_a_page(request: &HttpRequest) -> bool {
+    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
 fn html() -> actix_web::HttpResponseBuilder {

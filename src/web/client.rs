@@ -45,6 +45,14 @@ fn forwarded_for(headers: &HeaderMap) -> Vec<IpAddr> {
     known
 }
 
+/// The network that stands for an address where callers are counted: an IPv6 customer has a /64 at least (RFC 6177), and
+/// so as many addresses as it likes.
+pub fn network(address: IpAddr) -> IpNet {
+    let address = address.to_canonical();
+    let prefix = if address.is_ipv6() { 64 } else { 32 };
+    IpNet::new(address, prefix).map_or_else(|_| address.into(), |net| net.trunc())
+}
+
 /// The caller's address, and whether it came by TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientAddress {
@@ -106,6 +114,16 @@ mod tests {
         assert_eq!(seen("10.0.0.1", &[]), "10.0.0.1");
         assert_eq!(seen("10.0.0.1", &["nonsense"]), "10.0.0.1");
         assert_eq!(seen("::ffff:10.0.0.1", &["198.51.100.7"]), "198.51.100.7");
+    }
+
+    #[test]
+    fn ipv6_addresses_of_one_network_count_as_one_caller() {
+        let net = |text: &str| network(text.parse().unwrap()).to_string();
+        assert_eq!(net("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+        assert_eq!(net("2001:db8:1:2::1"), net("2001:db8:1:2:ffff::"));
+        assert_ne!(net("2001:db8:1:2::1"), net("2001:db8:1:3::1"));
+        assert_eq!(net("192.0.2.7"), "192.0.2.7/32");
+        assert_eq!(net("::ffff:192.0.2.7"), "192.0.2.7/32");
     }
 
     #[test]

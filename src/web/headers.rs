@@ -4,7 +4,7 @@ use actix_web::{
     Error,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
-    http::header::{HeaderName, HeaderValue},
+    http::header::{self, HeaderName, HeaderValue},
     middleware::Next,
 };
 
@@ -26,8 +26,13 @@ pub async fn add<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
+    // Answers about accounts, hosts and tokens are nobody's cache's business.
+    let is_private = request.path().contains("/api/") || request.path().contains("/auth/");
     let mut response = next.call(request).await?;
     let headers = response.headers_mut();
+    if is_private && !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
     for (name, value) in FIXED {
         let name = HeaderName::from_static(name);
         if !headers.contains_key(&name) {

@@ -4,13 +4,16 @@
 //! rate limits, and the headers that keep a browser on our side.
 
 pub mod client;
+pub mod head;
 pub mod headers;
 pub mod openapi;
 pub mod origin;
 pub mod page;
 pub mod problem;
 pub mod rate_limit;
+pub mod relay;
 pub mod request_id;
+pub mod seats;
 pub mod sse;
 pub mod valid;
 

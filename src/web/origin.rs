@@ -5,6 +5,7 @@ use actix_web::{
     http::{Method, Uri, header},
 };
 
+use super::ClientAddress;
 use crate::platform::{Error, Kind, Result};
 
 /// Origins besides our own, as `scheme://host[:port]` in lower case.
@@ -12,14 +13,11 @@ use crate::platform::{Error, Kind, Result};
 pub struct AllowedOrigins(pub Vec<String>);
 
 impl AllowedOrigins {
-    /// Whether `origin` is one of these, or the very host that the request was sent to.
-    pub fn allow(&self, origin: &str, host: Option<&str>) -> bool {
+    /// Whether `origin` is one of these, or the very one that the request was sent to.
+    pub fn allow(&self, origin: &str, scheme: &str, host: Option<&str>) -> bool {
         let origin = origin.to_ascii_lowercase();
-        let same = || {
-            let authority = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-            matches!((authority, host), (Some(authority), Some(host)) if authority == host.to_ascii_lowercase())
-        };
-        self.0.contains(&origin) || same()
+        let own = host.map(|host| format!("{scheme}://{}", host.to_ascii_lowercase()));
+        self.0.contains(&origin) || own.as_ref() == Some(&origin)
     }
 
     /// A cookie-authenticated request that changes anything must come from an allowed origin.
@@ -30,12 +28,13 @@ impl AllowedOrigins {
         let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
         let host = text(header::HOST)
             .or_else(|| request.uri().authority().map(actix_web::http::uri::Authority::as_str));
+        let scheme = if ClientAddress::of(request).https { "https" } else { "http" };
         match text(header::ORIGIN) {
-            Some(origin) if self.allow(origin, host) => Ok(()),
+            Some(origin) if self.allow(origin, scheme, host) => Ok(()),
             Some(_) | None => Err(Error::new(
                 Kind::Forbidden,
                 "origin.refused",
-                "a change made with the cookie must come from an allowed origin: add yours to CORS_ORIGIN, or use a bearer token",
+                "a change made with the cookie must come from an allowed origin: name the dashboard's in FRONTEND_URL or CORS_ORIGIN, or use a bearer token",
             )),
         }
     }
@@ -80,6 +79,7 @@ mod tests {
             "http://dash.example",
             "https://dash.example:444",
             "http://qm.example",
+            "https://qm.example:8080",
             "http://qm.example:8080@evil.example",
             "qm.example:8080",
         ] {

@@ -3,7 +3,11 @@
 //! The limit keeps one caller from taking the service away from the others; guessing passwords has a limit of its own
 //! that all replicas share, see `identity`.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{
+    num::NonZeroU32,
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock, clock::DefaultClock};
 
@@ -16,6 +20,9 @@ const SWEEP_AT_KEYS: usize = 10_000;
 pub struct Limiter {
     buckets: DefaultKeyedRateLimiter<String>,
     clock: DefaultClock,
+    started: Instant,
+    /// The second since the start at which the next sweep may begin.
+    sweep_at: AtomicU64,
 }
 
 impl Limiter {
@@ -26,12 +33,25 @@ impl Limiter {
             || Quota::per_second(requests).allow_burst(requests),
             |quota| quota.allow_burst(requests),
         );
-        Self { buckets: RateLimiter::keyed(quota), clock: DefaultClock::default() }
+        Self {
+            buckets: RateLimiter::keyed(quota),
+            clock: DefaultClock::default(),
+            started: Instant::now(),
+            sweep_at: AtomicU64::new(0),
+        }
+    }
+
+    /// A sweep looks at every key: once in a second, and by one caller, is enough.
+    fn may_sweep(&self) -> bool {
+        let now = self.started.elapsed().as_secs();
+        let due = self.sweep_at.load(Ordering::Relaxed);
+        now >= due
+            && self.sweep_at.compare_exchange(due, now + 1, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Counts one request of `key`, or says after how many seconds the next is welcome.
     pub fn check(&self, key: &str) -> Result<()> {
-        if self.buckets.len() > SWEEP_AT_KEYS {
+        if self.buckets.len() > SWEEP_AT_KEYS && self.may_sweep() {
             self.buckets.retain_recent();
         }
         self.buckets.check_key(&key.to_owned()).map_err(|refused| {
@@ -44,6 +64,14 @@ impl Limiter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_callers_do_not_make_each_request_a_sweep() {
+        let limiter = Limiter::new(NonZeroU32::new(3).unwrap(), Duration::from_secs(3600));
+        let began = Instant::now();
+        let sweeps = (0..1000).filter(|_| limiter.may_sweep()).count();
+        assert!((1..=began.elapsed().as_secs() as usize + 2).contains(&sweeps), "{sweeps}");
+    }
 
     #[test]
     fn one_caller_over_the_limit_does_not_touch_another() {

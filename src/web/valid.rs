@@ -13,6 +13,7 @@ use std::{
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::time::timeout;
 use validator::{Validate, ValidationError, ValidationErrors, ValidationErrorsKind};
 
@@ -50,7 +51,11 @@ impl<T: DeserializeOwned + Validate + Default + 'static> FromRequest for Optiona
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let body = read(&request, payload).await?;
-            if body.is_empty() { Ok(Self(T::default())) } else { parse(&request, &body).map(Self) }
+            if body.is_empty() || body.trim_ascii() == b"null" {
+                Ok(Self(T::default()))
+            } else {
+                parse(&request, &body).map(Self)
+            }
         })
     }
 }
@@ -93,24 +98,39 @@ fn parse<T: DeserializeOwned + Validate>(request: &HttpRequest, body: &[u8]) -> 
     if media_type.is_some_and(|media_type| !media_type.to_ascii_lowercase().contains("json")) {
         return Err(Error::malformed("the body must be JSON: send Content-Type: application/json"));
     }
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    let value: T = serde_path_to_error::deserialize(&mut reader).map_err(|error| refuse(&error))?;
-    reader.end().map_err(|error| Error::malformed(format!("the body is not JSON: {error}")))?;
+    // In two steps, so that what is no JSON is told from JSON of another form.
+    let document: Value = serde_json::from_slice(body).map_err(|error| {
+        Error::malformed(format!("the body is not JSON, at line {} column {}", error.line(), error.column()))
+    })?;
+    if !document.is_object() {
+        return Err(Error::invalid_field("body", "expected a JSON object"));
+    }
+    if let Some(field) = nul_in(&document, "") {
+        return Err(Error::invalid_field(field, "text cannot contain the NUL character"));
+    }
+    let value: T = serde_path_to_error::deserialize(document).map_err(|error| refuse(&error))?;
     value.validate().map_err(|errors| Error::invalid(flatten(&errors)))?;
     Ok(value)
 }
 
+/// The path of a text with a NUL character, which Postgres cannot keep.
+fn nul_in(value: &Value, path: &str) -> Option<String> {
+    match value {
+        Value::String(text) => text.contains('\0').then(|| path.to_owned()),
+        Value::Array(items) => {
+            items.iter().enumerate().find_map(|(index, item)| nul_in(item, &format!("{path}[{index}]")))
+        }
+        Value::Object(members) => members.iter().find_map(|(name, member)| {
+            let separator = if path.is_empty() { "" } else { "." };
+            nul_in(member, &format!("{path}{separator}{name}"))
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
 /// serde's messages name types and fields; for a wrong type they also repeat the value, which is cut away.
 fn refuse(error: &serde_path_to_error::Error<serde_json::Error>) -> Error {
-    let inner = error.inner();
-    if !inner.is_data() {
-        return Error::malformed(format!(
-            "the body is not JSON, at line {} column {}",
-            inner.line(),
-            inner.column()
-        ));
-    }
-    let text = inner.to_string();
+    let text = error.inner().to_string();
     let path = error.path().to_string();
     let (field, message) = match text.strip_prefix("missing field `").and_then(|rest| rest.split_once('`')) {
         Some((name, _)) if path == "." => (name.to_owned(), "is required".to_owned()),

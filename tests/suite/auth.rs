@@ -6,8 +6,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
+    PATIENCE,
     api::{Answer, Client, PASSWORD, TestApi, send, text},
     postgres::ADMIN_PASSWORD,
+    until,
 };
 
 async fn login(client: &Client, name: &str, password: &str) -> Answer {
@@ -237,44 +239,144 @@ async fn a_forged_forwarded_address_is_not_believed() {
     assert!(rows["items"].as_array().unwrap().iter().all(|row| row["ipAddress"] == "127.0.0.1"), "{rows}");
 }
 
+fn behind_a_proxy(config: &mut quaymaster::platform::Config) {
+    config.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+}
+
+/// Signs in as somebody at an address.
+async fn from(client: Client, address: &str, name: &str, password: &str) -> Answer {
+    let request = client.request(Method::POST, "/api/auth/login").header("x-forwarded-for", address);
+    send(request.json(&json!({"username": name, "password": password}))).await
+}
+
 #[tokio::test]
-async fn guessing_is_slowed_down_and_nobody_else_is() {
-    let api = TestApi::start_with(|config| {
-        config.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
-    })
-    .await;
-    let other = api.replica().await;
+async fn guessing_is_slowed_down_on_every_replica_and_nobody_else_is() {
+    let api = TestApi::start_with(behind_a_proxy).await;
+    let other = api.replica_with(behind_a_proxy).await;
     api.user("ann").await;
     api.user("bob").await;
-    let from = |client: Client, address: &'static str, name: &'static str, password: &'static str| async move {
-        let request = client.request(Method::POST, "/api/auth/login").header("x-forwarded-for", address);
-        send(request.json(&json!({"username": name, "password": password}))).await
-    };
     for _ in 0..6 {
         from(api.stranger(), "198.51.100.1", "ann", "wrong")
             .await
             .is_refused(401, "auth.invalid_credentials");
     }
     // Even the right password must wait now, on every replica: otherwise an answer would tell that it was right.
-    for client in [api.stranger(), Client::new(&other.base)] {
-        let answer =
-            if client.request(Method::GET, "").build().unwrap().url().as_str().starts_with(&other.base) {
-                login(&client, "nobody", "wrong").await
-            } else {
-                from(client, "198.51.100.1", "ann", PASSWORD).await
-            };
-        if answer.status == 429 {
-            let wait: u64 = answer.header("retry-after").parse().unwrap();
-            assert!((1..=3).contains(&wait), "{wait}");
-            answer.is_refused(429, "auth.too_many_failures");
-        } else {
-            answer.is_refused(401, "auth.invalid_credentials");
-        }
+    for replica in [&api, &other] {
+        let answer = from(replica.stranger(), "198.51.100.1", "ann", PASSWORD).await;
+        let wait: u64 = answer.header("retry-after").parse().unwrap();
+        assert!((1..=3).contains(&wait), "{wait}");
+        answer.is_refused(429, "auth.too_many_failures");
     }
     from(api.stranger(), "198.51.100.2", "ann", PASSWORD).await.is(200);
-    from(api.stranger(), "198.51.100.1", "bob", PASSWORD).await.is(200);
+    from(other.stranger(), "198.51.100.1", "bob", PASSWORD).await.is(200);
     api.clock.advance(Duration::from_secs(4));
     from(api.stranger(), "198.51.100.1", "ann", PASSWORD).await.is(200);
+}
+
+#[tokio::test]
+async fn guesses_at_once_are_no_more_than_guesses_in_a_row() {
+    let api = TestApi::start_with(behind_a_proxy).await;
+    let other = api.replica_with(behind_a_proxy).await;
+    api.user("ann").await;
+    // Of one IPv6 network, too, however many addresses it has.
+    let guesses = (0..30).map(|number| {
+        let client = if number % 2 == 0 { api.stranger() } else { other.stranger() };
+        async move { from(client, &format!("2001:db8::{number:x}"), "ann", "wrong").await.status.as_u16() }
+    });
+    let mut answers = futures_util::future::join_all(guesses).await;
+    answers.sort_unstable();
+    // Six, and those that were held back until the first waits were over.
+    let tried = answers.iter().filter(|status| **status == 401).count();
+    assert!((6..=8).contains(&tried), "{answers:?}");
+    assert!(answers.iter().all(|status| matches!(status, 401 | 429)), "{answers:?}");
+}
+
+#[tokio::test]
+async fn right_passwords_at_once_are_all_answered() {
+    let api = TestApi::start().await;
+    api.user("ann").await;
+    let ten = (0..10).map(|_| async { login(&api.stranger(), "ann", PASSWORD).await.status.as_u16() });
+    assert_eq!(futures_util::future::join_all(ten).await, [200; 10]);
+    let counted: i64 = sqlx::query_scalar("select coalesce(sum(failures + pending), 0) from login_failures")
+        .fetch_one(&api.db)
+        .await
+        .unwrap();
+    assert_eq!(counted, 0);
+}
+
+#[tokio::test]
+async fn guessing_from_everywhere_does_not_keep_an_owner_out_who_is_at_home() {
+    let api = TestApi::start_with(behind_a_proxy).await;
+    api.user("ann").await;
+    from(api.stranger(), "198.51.100.7", "ann", PASSWORD).await.is(200);
+    from(api.stranger(), "2001:db8:7::1", "ann", PASSWORD).await.is(200);
+    from(api.stranger(), "203.0.113.1", "ann", "wrong").await.is(401);
+    // As if it had gone on so from a hundred other addresses.
+    sqlx::query(
+        "update login_failures set failures = 100, blocked_until = now() + interval '9 s' where failures > 0",
+    )
+    .execute(&api.db)
+    .await
+    .unwrap();
+    from(api.stranger(), "203.0.113.9", "ann", PASSWORD).await.is_refused(429, "auth.too_many_failures");
+    from(api.stranger(), "198.51.100.7", "ann", PASSWORD).await.is(200);
+    from(api.stranger(), "2001:db8:7::2", "ann", PASSWORD).await.is(200);
+    // Being at home is no licence to guess, and a home is one for a time.
+    for _ in 0..6 {
+        from(api.stranger(), "198.51.100.7", "ann", "wrong").await.is(401);
+    }
+    from(api.stranger(), "198.51.100.7", "ann", PASSWORD).await.is(429);
+    let long_ago = "update sessions set created_at = now() - interval '31 days'";
+    sqlx::query(long_ago).execute(&api.db).await.unwrap();
+    from(api.stranger(), "2001:db8:7::2", "ann", PASSWORD).await.is(429);
+}
+
+#[tokio::test]
+async fn a_password_that_was_changed_while_it_was_looked_at_opens_nothing() {
+    let api = TestApi::start().await;
+    let (ann, _) = api.user("ann").await;
+    for change in [json!({"password": "another password"}), json!({"password": PASSWORD, "isEnabled": false})]
+    {
+        // The attempt has read the hash, and waits here to be counted.
+        let mut held = api.db.begin().await.unwrap();
+        sqlx::query("lock table login_failures in exclusive mode").execute(&mut *held).await.unwrap();
+        let stranger = api.stranger();
+        let (answer, ()) = tokio::join!(login(&stranger, "ann", PASSWORD), async {
+            let waits = "select exists (select 1 from pg_locks where relation = 'login_failures'::regclass and not granted)";
+            until(PATIENCE, "the attempt waits", || async {
+                sqlx::query_scalar::<_, bool>(waits).fetch_one(&api.db).await.unwrap()
+            })
+            .await;
+            api.admin.put(&format!("/api/users/{ann}"), change).await.is(200);
+            held.rollback().await.unwrap();
+        });
+        answer.is_refused(401, "auth.invalid_credentials");
+        api.admin
+            .put(&format!("/api/users/{ann}"), json!({"password": PASSWORD, "isEnabled": true}))
+            .await
+            .is(200);
+    }
+}
+
+#[tokio::test]
+async fn guessing_at_the_change_of_a_password_is_slowed_down_and_written_down() {
+    let api = TestApi::start().await;
+    let (ann, client) = api.user("ann").await;
+    let body = |current: &str| json!({"currentPassword": current, "newPassword": "a new password"});
+    for _ in 0..6 {
+        assert_eq!(
+            client.put("/api/auth/password", body("wrong")).await.refused_fields(),
+            ["currentPassword"]
+        );
+    }
+    client.put("/api/auth/password", body(PASSWORD)).await.is_refused(429, "auth.too_many_failures");
+    login(&api.stranger(), "ann", PASSWORD).await.is_refused(429, "auth.too_many_failures");
+    let rows = api.admin.get("/api/audit-logs?action=PASSWORD_CHANGE_FAILED").await.is(200);
+    let subjects: Vec<&Value> =
+        rows["items"].as_array().unwrap().iter().map(|row| &row["resourceId"]).collect();
+    assert_eq!(subjects, [&json!(ann); 6]);
+    api.clock.advance(Duration::from_secs(4));
+    client.put("/api/auth/password", body(PASSWORD)).await.is(200);
 }
 
 #[tokio::test]
@@ -360,6 +462,10 @@ async fn too_many_requests_are_refused_with_the_time_to_wait() {
     }
     assert!(last.header("retry-after").parse::<u64>().unwrap() >= 1);
     last.is_refused(429, "rate_limit.exceeded");
+    // The older addresses are no way around it.
+    for (method, path) in [(Method::GET, "/auth/status"), (Method::POST, "/auth/login")] {
+        send(api.stranger().request(method, path)).await.is_refused(429, "rate_limit.exceeded");
+    }
     // Counted by user, not by the address that all share.
     api.admin.get("/api/auth/me").await.is(200);
 }

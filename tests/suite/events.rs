@@ -61,8 +61,12 @@ impl Stream {
         (stream, first)
     }
 
-    /// The next event; `None` when the stream has ended.
+    /// The next event; `None` when the stream has ended. Beats keep a stream open, but do not make it wait for ever.
     async fn next(&mut self) -> Option<Seen> {
+        timeout(PATIENCE, self.read()).await.expect("no event came")
+    }
+
+    async fn read(&mut self) -> Option<Seen> {
         loop {
             while let Some((message, rest)) = self.buffer.split_once("\n\n") {
                 let (message, rest) = (message.to_owned(), rest.to_owned());
@@ -71,8 +75,8 @@ impl Stream {
                     return Some(parse(&message));
                 }
             }
-            let chunk = timeout(Duration::from_secs(20), self.answer.chunk()).await.expect("no event came");
-            self.buffer.push_str(std::str::from_utf8(&chunk.ok()??).unwrap());
+            let chunk = self.answer.chunk().await.ok()??;
+            self.buffer.push_str(std::str::from_utf8(&chunk).unwrap());
         }
     }
 
@@ -244,15 +248,15 @@ async fn a_user_hears_of_its_projects_and_their_servers_only_and_changes_count_a
     let api = TestApi::start().await;
     let (quay, pier) = (api.project("Quay").await, api.project("Pier").await);
     let (ann, client) = api.user("ann").await;
-    let (here, there) =
+    let (quays_app, piers_app) =
         (app(&api.db, &quay, "here", "stopped").await, app(&api.db, &pier, "there", "stopped").await);
     api.member(&quay, &ann, "viewer").await;
     let mut stream = Stream::open(&client).await;
 
     announce_now(&api.db, &pier, 1).await;
-    server_event(&api.db, there, "2").await;
+    server_event(&api.db, piers_app, "2").await;
     announce_now(&api.db, &quay, 3).await;
-    server_event(&api.db, here, "4").await;
+    server_event(&api.db, quays_app, "4").await;
     assert_eq!(stream.numbers(2).await, [3, 4]);
 
     api.member(&pier, &ann, "viewer").await;

@@ -113,3 +113,28 @@ async fn an_unknown_id_is_404_for_an_administrator_too() {
         }
     }
 }
+
+#[tokio::test]
+async fn head_is_get_without_the_body_and_only_browsers_get_the_page() {
+    let api = TestApi::start().await;
+    let head = send(api.stranger().request(Method::HEAD, "/health")).await;
+    assert_eq!((head.status.as_u16(), head.header("content-type")), (200, "application/json"));
+    assert_eq!(head.body, json!(""));
+    api.stranger().get("/metrics").await.is_refused(404, "route.not_found");
+    api.stranger().get("/assets/gone.js").await.is_refused(404, "route.not_found");
+    let page = send(api.stranger().request(Method::GET, "/servers").header("accept", "text/html,*/*")).await;
+    assert!(page.header("content-type").starts_with("text/html"), "{page:?}");
+    assert_eq!(api.admin.get("/api/users").await.header("cache-control"), "no-store");
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_object_and_a_text_with_a_nul_are_named() {
+    let api = TestApi::start().await;
+    for body in [json!(["admin", "x"]), json!("x"), json!(7)] {
+        assert_eq!(api.stranger().post("/api/auth/login", body).await.refused_fields(), ["body"]);
+    }
+    let body = json!({"name": "a\u{0}b"});
+    assert_eq!(api.admin.post("/api/projects", body).await.refused_fields(), ["name"]);
+    let body = json!({"username": "ann", "password": "long enough", "role": 1});
+    assert_eq!(api.admin.post("/api/users", body).await.refused_fields(), ["role"]);
+}

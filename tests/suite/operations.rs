@@ -239,8 +239,9 @@ async fn insert_queued(scene: &Scene, app: &str) -> String {
     let id = uuid::Uuid::now_v7();
     let mut tx = scene.api.db.begin().await.unwrap();
     sqlx::query(
-        "insert into operations (id, app_id, server_id, action, state, trigger, created_at, started_at, lease_owner, lease_until)
-         values ($1, $2::uuid, $3::uuid, 'start', 'running', 'user', now(), now(), $4, now() + interval '1 h')",
+        "insert into operations (id, app_id, project_id, server_id, action, state, trigger, created_at, started_at,
+                                 lease_owner, lease_until)
+         values ($1, $2::uuid, (select project_id from apps where id = $2::uuid), $3::uuid, 'start', 'running', 'user', now(), now(), $4, now() + interval '1 h')",
     )
     .bind(id)
     .bind(app)
@@ -291,6 +292,7 @@ async fn a_line_that_is_cut_while_a_command_runs_leaves_no_eternal_operation() {
     let app = scene.app(&sample).await;
     let id = scene.begin(&app, "start").await;
     eventually("the command runs", PATIENCE, || async { (processes_with(&marker) > 0).then_some(()) }).await;
+    assert!(scene.host.has_connections(), "there is one to cut");
     scene.host.cut_connections();
     eventually("it is watched again", PATIENCE, || async { scene.host.has_connections().then_some(()) })
         .await;
@@ -298,6 +300,80 @@ async fn a_line_that_is_cut_while_a_command_runs_leaves_no_eternal_operation() {
     scene.api.admin.post(&format!("/api/operations/{id}/cancel"), json!({})).await.is(200);
     scene.until_operation(&id, &["cancelled"]).await;
     assert_eq!(processes_with(&marker), 0);
+}
+
+#[tokio::test]
+async fn who_holds_an_older_claim_writes_nothing_more() {
+    let scene = Scene::start().await;
+    let sample = App::new("stolen", &samples::hanging());
+    let marker = mark(&sample);
+    let app = scene.app(&sample).await;
+    let id = scene.begin(&app, "start").await;
+    eventually("the command runs", PATIENCE, || async { (processes_with(&marker) > 0).then_some(()) }).await;
+    // As if another replica had taken it over, and died.
+    let stolen = sqlx::query(
+        "update operations set claim = claim + 1, lease_owner = $2, lease_until = now() - interval '1 s'
+         where id = $1::uuid and state = 'running'",
+    );
+    let stolen = stolen.bind(&id).bind(uuid::Uuid::now_v7()).execute(&scene.api.db).await.unwrap();
+    assert_eq!(stolen.rows_affected(), 1);
+    eventually("it is taken over again", PATIENCE, || async {
+        let claim: i64 = sqlx::query_scalar("select claim from operations where id = $1::uuid")
+            .bind(&id)
+            .fetch_one(&scene.api.db)
+            .await
+            .unwrap();
+        (claim == 3).then_some(())
+    })
+    .await;
+    assert_eq!(scene.operation(&id).await["state"], "running");
+    scene.api.admin.post(&format!("/api/operations/{id}/cancel"), json!({})).await.is(200);
+    scene.until_operation(&id, &["cancelled", "lost"]).await;
+    assert_eq!(processes_with(&marker), 0);
+    let ends =
+        scene.audited(&id).await.into_iter().filter(|(action, _)| action == "OPERATION_FINISH").count();
+    assert_eq!(ends, 1);
+}
+
+/// Makes a server look as if eight operations were running on it.
+async fn occupy(scene: &Scene) {
+    for number in 0..8 {
+        let app = scene.app_at(&format!("/occupied/{number}")).await;
+        insert_queued(scene, &app).await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_busy_server_has_no_place_for_waits_and_can_be_cancelled_without_a_trace() {
+    let scene = Scene::start().await;
+    let sample = App::new("waiting", &samples::steady());
+    let app = scene.app(&sample).await;
+    scene.until_app(&app, "stopped").await;
+    occupy(&scene).await;
+    let id = scene.begin(&app, "start").await;
+    assert_eq!(scene.get(&app).await["status"], "starting");
+    let cancelled = scene.api.admin.post(&format!("/api/operations/{id}/cancel"), json!({})).await.is(200);
+    assert_eq!((&cancelled["state"], &cancelled["startedAt"]), (&json!("cancelled"), &json!(null)));
+    assert_eq!(scene.get(&app).await["status"], "stopped");
+}
+
+#[tokio::test]
+async fn an_extension_is_not_undone_by_a_probe_that_began_before_it() {
+    let scene = Scene::start().await;
+    let sample = App::new("extended", &samples::steady());
+    let app = scene.app(&sample).await;
+    scene.api.admin.post(&format!("/api/apps/{app}/start"), json!({"timeout": 60})).await.is(200);
+    let reading = || async {
+        let count: i64 = sqlx::query_scalar("select reading from apps where id = $1::uuid")
+            .bind(&app)
+            .fetch_one(&scene.api.db)
+            .await
+            .unwrap();
+        count
+    };
+    let before = reading().await;
+    scene.api.admin.post(&format!("/api/apps/{app}/extend"), json!({"minutes": 5})).await.is(200);
+    assert!(reading().await > before, "a probe's write is refused when the count has gone up");
 }
 
 #[tokio::test]

@@ -134,8 +134,8 @@ async fn a_project_with_a_running_app_stays_and_one_without_takes_its_apps_along
     sqlx::query!("update apps set status = 'error' where id = $1", one).execute(&api.db).await.unwrap();
     let operation = Uuid::now_v7();
     sqlx::query!(
-        "insert into operations (id, app_id, server_id, action, state, trigger, created_at)
-         values ($1, $2, $1, 'start', 'queued', 'user', now())",
+        "insert into operations (id, app_id, project_id, server_id, action, state, trigger, created_at)
+         values ($1, $2, (select project_id from apps where id = $2), $1, 'start', 'queued', 'user', now())",
         operation,
         one
     )

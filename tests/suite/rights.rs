@@ -100,8 +100,8 @@ impl Stage {
         .await
         .unwrap();
         sqlx::query(
-            "insert into operations (id, app_id, server_id, action, state, trigger, created_at, finished_at)
-             values ($1, $2, $3::uuid, 'start', 'succeeded', 'user', now(), now())",
+            "insert into operations (id, app_id, project_id, server_id, action, state, trigger, created_at, finished_at)
+             values ($1, $2, (select project_id from apps where id = $2), $3::uuid, 'start', 'succeeded', 'user', now(), now())",
         )
         .bind(operation)
         .bind(app)

@@ -179,3 +179,20 @@ async fn what_is_not_there_is_404_and_what_is_an_administrators_is_403() {
     client.post("/api/users", body).await.is_refused(403, "permission.denied");
     client.get(&format!("/api/users/{}", admin_id(&api).await)).await.is_refused(403, "permission.denied");
 }
+
+#[tokio::test]
+async fn nobodys_username_is_anothers_address() {
+    let api = TestApi::start().await;
+    let (vic, _) = api.user("vic").await;
+    let password = "long enough for a test";
+    let taken = json!({"username": "vic@example.com", "password": password});
+    api.admin.post("/api/users", taken).await.is_refused(409, "user.username_taken");
+    let taken = json!({"username": "eve", "email": "admin@example.com", "password": password});
+    let eve = api.admin.post("/api/users", taken).await.is(201);
+    let path = format!("/api/users/{}", eve["id"].as_str().unwrap());
+    api.admin.put(&path, json!({"username": "VIC@example.com"})).await.is_refused(409, "user.username_taken");
+    let path = format!("/api/users/{vic}");
+    api.admin.put(&path, json!({"username": "someone@example.com"})).await.is(200);
+    let taken = json!({"username": "mal", "email": "someone@example.com", "password": password});
+    api.admin.post("/api/users", taken).await.is_refused(409, "user.email_taken");
+}

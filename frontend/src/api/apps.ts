@@ -1,6 +1,7 @@
 import { type QueryClient, queryOptions, useMutation, useQueryClient } from '@tanstack/react-query'
 import { client, unwrap } from './client'
 import { keys } from './keys'
+import { isOver, keepOperation } from './operations'
 import { noteOwnOperation } from './own-operations'
 import type { Action, App, AppInput, AppState, Operation } from './types'
 
@@ -55,6 +56,25 @@ export function patchApp(queryClient: QueryClient, id: string, change: Partial<A
   )
 }
 
+/** Asks again for what events cannot tell of these apps: one by itself, several by the list. */
+export async function refreshApps(queryClient: QueryClient, ids: string[]): Promise<void> {
+  const [id, ...others] = ids
+  for (const each of ids) void queryClient.invalidateQueries({ queryKey: keys.services(each) })
+  if (id === undefined || others.length > 0) {
+    for (const each of ids) void queryClient.invalidateQueries({ queryKey: keys.app(each), exact: true })
+    return queryClient.invalidateQueries({ queryKey: keys.apps, exact: true })
+  }
+  try {
+    patchApp(queryClient, id, await queryClient.fetchQuery({ ...appQuery(id), staleTime: 0 }))
+  } catch {
+    // Gone, out of sight, or no answer: the list says which.
+    return queryClient.invalidateQueries({ queryKey: keys.apps, exact: true })
+  }
+}
+
+/** What counts as running: also when not all of it does. */
+export const isRunning = ({ status }: Pick<App, 'status'>) => status === 'running' || status === 'degraded'
+
 const GOING: Record<Action, AppState | null> = { start: 'starting', stop: 'stopping', restart: 'starting', pull: null }
 
 type Asked = { action: Action; timeoutMinutes?: number }
@@ -74,17 +94,12 @@ export function useAppAction(id: string) {
     },
     onSuccess: (operation, { action }) => {
       noteOwnOperation(operation.id)
-      queryClient.setQueryData(keys.operation(operation.id), operation)
+      keepOperation(queryClient, operation)
       const status = GOING[action]
       if (status && !isOver(operation)) patchApp(queryClient, id, { status })
-      void queryClient.invalidateQueries({ queryKey: ['operations', 'list'] })
     },
     onError: () => void queryClient.invalidateQueries({ queryKey: keys.app(id) }),
   })
-}
-
-export function isOver(operation: Pick<Operation, 'state'>): boolean {
-  return operation.state !== 'queued' && operation.state !== 'running'
 }
 
 export function useExtend(id: string) {
@@ -93,6 +108,6 @@ export function useExtend(id: string) {
     mutationFn: (minutes: number) =>
       unwrap(client.POST('/api/apps/{id}/extend', { params: { path: { id } }, body: { minutes } })),
     onSuccess: (answer) => patchApp(queryClient, id, { stopAt: answer.stopAt }),
-    onSettled: () => queryClient.invalidateQueries({ queryKey: keys.apps }),
+    onError: () => void queryClient.invalidateQueries({ queryKey: keys.app(id), exact: true }),
   })
 }

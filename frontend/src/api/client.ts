@@ -23,7 +23,6 @@ export async function unwrap<T>(call: Promise<Answer<T>>): Promise<T> {
     throw new ApiProblem(0, {})
   }
   const { response, error } = answer
-  if (!response.ok)
-    throw new ApiProblem(response.status, isProblemBody(error) ? error : {}, response.headers.get('x-request-id'))
+  if (!response.ok) throw new ApiProblem(response.status, isProblemBody(error) ? error : {}, response.headers)
   return answer.data as T
 }

@@ -10,6 +10,7 @@ export const keys = {
   app: (id: string) => ['apps', id] as const,
   services: (appId: string) => ['apps', appId, 'services'] as const,
   operations: ['operations'] as const,
+  operationLists: ['operations', 'list'] as const,
   operationList: (filter: Record<string, unknown>) => ['operations', 'list', filter] as const,
   operation: (id: string) => ['operations', id] as const,
   audit: (filter: Record<string, unknown>) => ['audit', filter] as const,

@@ -13,17 +13,24 @@ export class ApiProblem extends Error {
   readonly status: number
   readonly code: string
   readonly requestId: string | null
+  /** When the server says that asking again makes sense; null when it does not say. */
+  readonly retryAfterMs: number | null
   readonly fields: Readonly<Record<string, string>>
 
-  constructor(status: number, body: ProblemBody, requestId: string | null = null) {
-    super(body.detail || body.title || fallback(status))
+  constructor(status: number, body: ProblemBody, headers = new Headers()) {
+    super(sentence(body.detail || body.title || fallback(status)))
     this.name = 'ApiProblem'
     this.status = status
     this.code = body.code ?? (status === 0 ? 'network' : `http.${status}`)
-    this.requestId = body.requestId ?? requestId
-    this.fields = Object.fromEntries((body.errors ?? []).map(({ field, message }) => [field, message]))
+    this.requestId = body.requestId ?? headers.get('x-request-id')
+    const seconds = Number(headers.get('retry-after'))
+    this.retryAfterMs = seconds > 0 ? seconds * 1_000 : null
+    this.fields = Object.fromEntries((body.errors ?? []).map(({ field, message }) => [field, sentence(message)]))
   }
 }
+
+/** The server writes in lower case, for logs as well; a person reads a sentence. */
+const sentence = (text: string) => text.charAt(0).toUpperCase() + text.slice(1)
 
 function fallback(status: number): string {
   if (status === 0) return 'Quaymaster cannot be reached from this browser.'

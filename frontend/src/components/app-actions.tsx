@@ -1,7 +1,8 @@
-import { useIsMutating } from '@tanstack/react-query'
+import { useIsMutating, useQueryClient } from '@tanstack/react-query'
 import { Play, Square } from 'lucide-react'
-import { useAppAction, useExtend } from '@/api/apps'
-import { asProblem } from '@/api/problem'
+import { isRunning, useAppAction, useExtend } from '@/api/apps'
+import { keys } from '@/api/keys'
+import { type ApiProblem, asProblem } from '@/api/problem'
 import type { Action, App } from '@/api/types'
 import { ACTION_NAMES } from './action-names'
 import { Button } from './ui/button'
@@ -9,6 +10,7 @@ import { toast } from './ui/toast'
 
 /** Runs actions on one app and tells of those that were refused. */
 export function useActions(app: Pick<App, 'id' | 'name'>) {
+  const queryClient = useQueryClient()
   const { mutate } = useAppAction(app.id)
   const busy = useIsMutating({ mutationKey: ['app-action', app.id] }) > 0
   const run = (action: Action, timeoutMinutes?: number) =>
@@ -16,17 +18,24 @@ export function useActions(app: Pick<App, 'id' | 'name'>) {
       { action, timeoutMinutes },
       {
         onError: (thrown) => {
-          const busyElsewhere = asProblem(thrown).code === 'app.busy'
-          const title = busyElsewhere ? `${app.name} is busy` : `${ACTION_NAMES[action]} of ${app.name} was refused`
-          toast.problem(title, thrown)
+          const problem = asProblem(thrown)
+          // The role may have changed since the page was drawn.
+          if (problem.status === 403) void queryClient.invalidateQueries({ queryKey: keys.projects })
+          toast.problem(refusal(problem, `${ACTION_NAMES[action]} of ${app.name}`, app.name), thrown)
         },
       },
     )
   return { run, busy }
 }
 
+function refusal({ code, status }: ApiProblem, what: string, name: string): string {
+  if (code === 'app.busy') return `${name} is busy`
+  return status === 0 ? `${what} did not get through` : `${what} was refused`
+}
+
 export const isGoing = (app: App) => app.status === 'starting' || app.status === 'stopping'
-export const isUp = (app: App) => app.status === 'running' || app.status === 'degraded' || app.status === 'error'
+/** Some of it runs: there is something to stop. A start that failed as a whole left nothing. */
+export const isUp = (app: App) => isRunning(app) || (app.status === 'error' && app.services.running > 0)
 
 /** The one thing that one wants of an app in a list: start it, or stop it. */
 export function StartStop({ app, size = 'sm' }: { app: App; size?: 'sm' | 'md' }) {

@@ -23,7 +23,7 @@ export function AppsTable({ apps, names, without = [], sort, onSort }: Props) {
     {
       id: 'name',
       header: 'App',
-      width: 'minmax(0, 2.2fr)',
+      width: 'minmax(0, 1.8fr)',
       sortable: true,
       cell: (app) => (
         <Link
@@ -39,7 +39,7 @@ export function AppsTable({ apps, names, without = [], sort, onSort }: Props) {
     {
       id: 'status',
       header: 'Status',
-      width: 'minmax(6rem, 1.8fr)',
+      width: 'minmax(6rem, 2.4fr)',
       sortable: true,
       cell: (app) => <StatusBadge status={app.status} reason={app.statusReason} />,
     },
@@ -48,7 +48,6 @@ export function AppsTable({ apps, names, without = [], sort, onSort }: Props) {
       header: 'Services',
       width: '4.5rem',
       from: 'lg',
-      align: 'end',
       cell: (app) => <Services app={app} />,
     },
     {

@@ -13,12 +13,23 @@ type Props = {
   children: ReactNode
   action: string
   danger?: boolean
+  dismiss?: string
   /** Stays open while this runs, and shows why it failed. */
   onConfirm: () => Promise<unknown>
 }
 
 /** Asks before what cannot be undone. */
-export function Confirm({ trigger, open, onOpenChange, title, children, action, danger, onConfirm }: Props) {
+export function Confirm({
+  trigger,
+  open,
+  onOpenChange,
+  title,
+  children,
+  action,
+  danger,
+  dismiss = 'Cancel',
+  onConfirm,
+}: Props) {
   const [ownOpen, setOwnOpen] = useState(false)
   const [pending, setPending] = useState(false)
   const [error, setError] = useState<unknown>(null)
@@ -54,7 +65,7 @@ export function Confirm({ trigger, open, onOpenChange, title, children, action, 
           </div>
           <DialogFooter>
             <AlertDialog.Cancel asChild>
-              <Button>Cancel</Button>
+              <Button>{dismiss}</Button>
             </AlertDialog.Cancel>
             <Button variant={danger ? 'danger' : 'primary'} pending={pending} onClick={() => void confirm()}>
               {action}

@@ -45,13 +45,17 @@ export function ErrorState({
 export function ProblemNote({ error }: { error: unknown }) {
   if (!error) return null
   const problem = asProblem(error)
+  // What was typed is to be mended by who typed it: nobody needs to look it up in a log.
+  const isTyping = problem.status === 401 || problem.status === 422
   return (
     <div role="alert" className="rounded-md border border-bad/30 bg-bad-wash px-3 py-2">
       <p className="text-ink">{problem.message}</p>
-      <p className="mt-0.5 break-all font-mono text-ink-2 text-xs">
-        {problem.code}
-        {problem.requestId && <> · request {problem.requestId}</>}
-      </p>
+      {!isTyping && (
+        <p className="mt-0.5 break-all font-mono text-ink-2 text-xs">
+          {problem.code}
+          {problem.requestId && <> · request {problem.requestId}</>}
+        </p>
+      )}
     </div>
   )
 }

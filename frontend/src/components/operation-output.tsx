@@ -1,7 +1,4 @@
-import { useQueryClient } from '@tanstack/react-query'
-import { isOver } from '@/api/apps'
-import { keys } from '@/api/keys'
-import { useCancelOperation } from '@/api/operations'
+import { isOver, useCancelOperation } from '@/api/operations'
 import type { Operation } from '@/api/types'
 import { baseUrl } from '@/lib/base'
 import { ACTION_NAMES } from './action-names'
@@ -14,10 +11,6 @@ type Props = { operation: Operation; tall?: boolean; mayCancel?: boolean }
 
 /** What one operation printed; give it the operation's id as its key. */
 export function OperationOutput({ operation, tall, mayCancel = true }: Props) {
-  const queryClient = useQueryClient()
-  const ended = () => {
-    for (const queryKey of [keys.operations, keys.apps]) void queryClient.invalidateQueries({ queryKey })
-  }
   return (
     <OutputPanel
       url={`${baseUrl}/api/operations/${operation.id}/output`}
@@ -33,8 +26,7 @@ export function OperationOutput({ operation, tall, mayCancel = true }: Props) {
         (operation.cancelRequestedAt ? <span className="px-2">Cancelling…</span> : <Cancel operation={operation} />)
       }
       empty="It printed nothing."
-      onEnd={ended}
-      tall={tall}
+      size={tall ? 'tall' : isOver(operation) ? 'fitting' : 'fixed'}
     />
   )
 }
@@ -47,6 +39,7 @@ function Cancel({ operation }: { operation: Operation }) {
       title={`Cancel this ${ACTION_NAMES[operation.action].toLowerCase()}?`}
       action="End the command"
       danger
+      dismiss="Let it run"
       onConfirm={() => cancel.mutateAsync()}
     >
       <p>The command on the server is ended where it is. Some containers may be up and others not.</p>

@@ -12,13 +12,19 @@ const MAX_DRAWN = 1_500
 /** Nearer to the end than this counts as being there. */
 const AT_END_PX = 24
 
-type Props = { url: string; title: ReactNode; aside?: ReactNode; empty?: string; onEnd?: () => void; tall?: boolean }
+/** What the first look takes: a box of one height while text comes, one that fits what is complete, most of a page. */
+type Size = 'fixed' | 'fitting' | 'tall'
+const SIZES: Record<Size, string> = { fixed: 'h-72', fitting: 'max-h-72 min-h-16', tall: 'max-h-[65vh] min-h-72' }
+
+type Props = { url: string; title: ReactNode; aside?: ReactNode; empty?: string; size?: Size }
 
 /** The text of one stream, live. A new `url` needs a new `key`. */
-export function OutputPanel({ url, title, aside, empty = 'No output.', onEnd, tall }: Props) {
-  const [follower] = useState(() => new Follower(url, onEnd))
+export function OutputPanel({ url, title, aside, empty = 'No output.', size = 'fixed' }: Props) {
+  const [follower] = useState(() => new Follower(url))
   useEffect(() => follower.start(), [follower])
   const state = useSyncExternalStore(follower.subscribe, follower.snapshot)
+  // The height stays when the text is complete: nothing below jumps.
+  const [firstSize] = useState(size)
   const [follow, setFollow] = useState(true)
   const [wrap, setWrap] = useState(true)
   const tools = (
@@ -47,7 +53,7 @@ export function OutputPanel({ url, title, aside, empty = 'No output.', onEnd, ta
   )
   return (
     <Panel title={title} aside={tools}>
-      <Lines state={state} follow={follow} onFollow={setFollow} wrap={wrap} empty={empty} tall={tall} />
+      <Lines state={state} follow={follow} onFollow={setFollow} wrap={wrap} empty={empty} size={firstSize} />
     </Panel>
   )
 }
@@ -58,10 +64,10 @@ type LinesProps = {
   onFollow: (follow: boolean) => void
   wrap: boolean
   empty: string
-  tall?: boolean
+  size: Size
 }
 
-function Lines({ state, follow, onFollow, wrap, empty, tall }: LinesProps) {
+function Lines({ state, follow, onFollow, wrap, empty, size }: LinesProps) {
   const box = useRef<HTMLDivElement>(null)
   const { lines } = state
   useLayoutEffect(() => {
@@ -84,7 +90,7 @@ function Lines({ state, follow, onFollow, wrap, empty, tall }: LinesProps) {
       tabIndex={0}
       className={cn(
         'overflow-auto bg-sunken px-4 py-3 font-mono text-xs leading-[1.125rem] focus-visible:-outline-offset-2',
-        tall ? 'max-h-[65vh] min-h-72' : 'h-72',
+        SIZES[size],
         wrap ? 'whitespace-pre-wrap break-all' : 'whitespace-pre',
       )}
     >

@@ -1,8 +1,9 @@
 /** What a live event changes in the cache: the known fields at once, the rest by asking again, a little later. */
-import type { QueryClient } from '@tanstack/react-query'
-import { isOver, patchApp } from '@/api/apps'
+import type { QueryClient, QueryKey } from '@tanstack/react-query'
+import { patchApp, refreshApps } from '@/api/apps'
 import { keys } from '@/api/keys'
-import type { AppState, Operation, OperationState, Server, ServerState } from '@/api/types'
+import { isOver, patchOperation } from '@/api/operations'
+import type { AppState, OperationState, Server, ServerState } from '@/api/types'
 
 export type LiveEvent =
   | { kind: 'server.status'; serverId: string; status: ServerState; reason: string | null; at: number }
@@ -31,12 +32,13 @@ export function parseEvent(name: string, data: string): LiveEvent | null {
   return null
 }
 
-/** A burst of events costs one request per list. */
+/** A burst of events is answered by one request per thing that it changed. */
 const SETTLE_MS = 400
 
 export class EventApplier {
   private queryClient: QueryClient
-  private stale = new Map<string, readonly unknown[]>()
+  private stale = new Map<string, QueryKey>()
+  private apps = new Set<string>()
   private timer: ReturnType<typeof setTimeout> | undefined
 
   constructor(queryClient: QueryClient) {
@@ -65,26 +67,32 @@ export class EventApplier {
 
   private app({ appId, status, reason, at }: LiveEvent & { kind: 'app.status' }): void {
     patchApp(this.queryClient, appId, { status, statusReason: reason, statusAt: at })
-    this.later(keys.apps)
-    this.later(keys.projects)
+    this.apps.add(appId)
+    this.soon()
   }
 
-  private operation({ operationId, appId, state }: LiveEvent & { kind: 'operation.state' }): void {
-    this.queryClient.setQueryData<Operation>(keys.operation(operationId), (known) => known && { ...known, state })
-    this.later(keys.operations)
-    if (isOver({ state })) {
-      this.later(keys.app(appId))
-      this.later(keys.apps)
-    }
+  private operation({ operationId, appId, state, at }: LiveEvent & { kind: 'operation.state' }): void {
+    const change = state === 'running' ? { state, startedAt: at } : { state }
+    for (const key of patchOperation(this.queryClient, { id: operationId, appId }, change)) this.later(key)
+    if (!isOver({ state })) return
+    this.later(keys.operation(operationId))
+    this.apps.add(appId)
   }
 
-  private later(queryKey: readonly unknown[]): void {
+  private later(queryKey: QueryKey): void {
     this.stale.set(JSON.stringify(queryKey), queryKey)
+    this.soon()
+  }
+
+  private soon(): void {
     this.timer ??= setTimeout(() => {
       this.timer = undefined
       const due = [...this.stale.values()]
+      const apps = [...this.apps]
       this.stale.clear()
-      for (const each of due) void this.queryClient.invalidateQueries({ queryKey: each })
+      this.apps.clear()
+      for (const queryKey of due) void this.queryClient.invalidateQueries({ queryKey })
+      if (apps.length > 0) void refreshApps(this.queryClient, apps)
     }, SETTLE_MS)
   }
 }

@@ -35,11 +35,9 @@ export class Follower {
   private frame = 0
   private ended = false
   private url: string
-  private onEnd: (() => void) | undefined
 
-  constructor(url: string, onEnd?: () => void) {
+  constructor(url: string) {
     this.url = url
-    this.onEnd = onEnd
   }
 
   readonly subscribe = (listener: () => void): (() => void) => {
@@ -78,7 +76,7 @@ export class Follower {
         if (!this.ended && this.lastEventId === '') return this.publish({ phase: 'ended' })
       } catch (thrown) {
         if (signal.aborted) return
-        if (thrown instanceof StreamRefused && thrown.status < 500)
+        if (thrown instanceof StreamRefused && thrown.status < 500 && thrown.status !== 429)
           return this.publish({ phase: 'refused', status: thrown.status })
       }
       if (this.ended) return
@@ -92,7 +90,6 @@ export class Follower {
     if (event.name === 'end') {
       this.ended = true
       this.publish({ phase: 'ended' })
-      this.onEnd?.()
       return
     }
     if (event.id) this.lastEventId = event.id

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::{App, Status, announce, lock, store, write};
+use super::{App, Status, announce, lock_within, store, write};
 use crate::{
     apps::policy::Reading,
     identity::{Permit, right::AppsOperate},
@@ -30,7 +30,7 @@ pub async fn ask(
 ) -> Result<Asked> {
     let now = services.clock.now();
     let mut tx = services.db.begin().await?;
-    let app = lock(&mut tx, id).await?;
+    let app = lock_within(&mut tx, permit, id).await?;
     let details = match (action, minutes) {
         (Action::Start, Some(minutes)) => json!({"timeout": minutes}),
         (Action::Start | Action::Stop | Action::Restart | Action::Pull, _) => json!({}),
@@ -68,6 +68,7 @@ async fn queue(
 ) -> Result<Asked> {
     let request = Request {
         app: app.id,
+        project: app.project,
         server: app.server,
         action: wanted.action,
         trigger: wanted.trigger,
@@ -102,7 +103,7 @@ pub async fn extend(
 ) -> Result<App> {
     let now = services.clock.now();
     let mut tx = services.db.begin().await?;
-    let app = lock(&mut tx, id).await?;
+    let app = lock_within(&mut tx, permit, id).await?;
     let Some(stop_at) = app.stop_at else {
         return Err(Error::conflict(
             "app.no_stop_time",
@@ -126,13 +127,9 @@ pub async fn extend(
 pub async fn cancel(services: &Services, permit: &Permit<AppsOperate>, operation: &Operation) -> Result<()> {
     let now = services.clock.now();
     let mut tx = services.db.begin().await?;
-    let app = lock(&mut tx, operation.app).await?;
+    let app = lock_within(&mut tx, permit, operation.app).await?;
     match operations::cancel(&mut tx, now, permit, operation).await? {
-        Cancel::Ended => {
-            let status = if app.started_at.is_some() { Status::Running } else { Status::Stopped };
-            write(&mut tx, &app, &Reading { status, ..Reading::of(&app) }, now).await?;
-            store::schedule_check(&mut tx, app.server, now).await?;
-        }
+        Cancel::Ended => restore(&mut tx, &app, operation.action, now).await?,
         Cancel::Asked => {}
         Cancel::Nothing => {
             return Err(Error::conflict(
@@ -144,6 +141,17 @@ pub async fn cancel(services: &Services, permit: &Permit<AppsOperate>, operation
     }
     tx.commit().await?;
     Ok(())
+}
+
+/// Nothing was done: the app is what it was before the operation was queued.
+async fn restore(db: &mut PgConnection, app: &App, action: Action, now: Timestamp) -> Result<()> {
+    match action {
+        Action::Pull => return Ok(()),
+        Action::Start | Action::Stop | Action::Restart => {}
+    }
+    let (status, reason) = store::state_before(db, app.id).await?.unwrap_or((Status::Unknown, None));
+    write(db, app, &Reading { status, reason, ..Reading::of(app) }, now).await?;
+    store::schedule_check(db, app.id, now).await
 }
 
 /// Queues the stop of every app whose time is over, each once over all replicas. Gives how many.

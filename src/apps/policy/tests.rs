@@ -52,8 +52,8 @@ fn operation(app: &App, action: Action, trigger: Trigger) -> Operation {
         cancel_requested_at: None,
         output_bytes: 0,
         output_cut: false,
-        remote_pid: None,
         sent_at: None,
+        claim: 1,
     }
 }
 
@@ -119,13 +119,13 @@ fn a_start_sets_the_stop_by_its_own_time_or_the_apps() {
     let now = Clock::system().now();
     let app = app(Status::Starting);
     let own = operation(&app, Action::Start, Trigger::User);
-    let reading = concluded(&app, &own, &Outcome::Succeeded, &seen(AppState::Running), now);
+    let reading = concluded(&app, &own, &Outcome::Succeeded, &seen(AppState::Running), now, 1);
     assert_eq!(reading.stop_at, Some(now + TimeDelta::minutes(60)));
     let given = Operation { timeout_minutes: Some(5), ..own.clone() };
-    let reading = concluded(&app, &given, &Outcome::Succeeded, &seen(AppState::Running), now);
+    let reading = concluded(&app, &given, &Outcome::Succeeded, &seen(AppState::Running), now, 1);
     assert_eq!((reading.stop_at, reading.run_minutes), (Some(now + TimeDelta::minutes(5)), Some(5)));
     let never = Operation { timeout_minutes: Some(0), ..own };
-    let reading = concluded(&app, &never, &Outcome::Succeeded, &seen(AppState::Running), now);
+    let reading = concluded(&app, &never, &Outcome::Succeeded, &seen(AppState::Running), now, 1);
     assert_eq!((reading.status, reading.stop_at), (Status::Running, None));
 }
 
@@ -134,7 +134,7 @@ fn a_start_that_failed_is_an_error_with_its_reason() {
     let now = Clock::system().now();
     let app = app(Status::Starting);
     let start = operation(&app, Action::Start, Trigger::User);
-    let reading = concluded(&app, &start, &failed(), &seen(AppState::Stopped), now);
+    let reading = concluded(&app, &start, &failed(), &seen(AppState::Stopped), now, 1);
     assert_eq!((reading.status, reading.reason.as_deref()), (Status::Error, Some("no such image")));
 }
 
@@ -143,21 +143,24 @@ fn a_start_whose_end_is_unknown_but_that_runs_is_still_stopped_in_time() {
     let now = Clock::system().now();
     let app = app(Status::Starting);
     let start = operation(&app, Action::Start, Trigger::User);
-    let reading = concluded(&app, &start, &lost(), &seen(AppState::Running), now);
+    let reading = concluded(&app, &start, &lost(), &seen(AppState::Running), now, 1);
     assert_eq!((reading.status, reading.stop_at), (Status::Running, Some(now + TimeDelta::minutes(60))));
 }
 
 #[test]
-fn an_automatic_stop_that_failed_is_tried_again_and_a_cancelled_one_is_not() {
+fn an_automatic_stop_that_failed_is_tried_again_ever_later() {
     let now = Clock::system().now();
     let app = app(Status::Stopping);
     let stop = operation(&app, Action::Stop, Trigger::AutoStop);
-    let again = Some(now + RETRY_STOP_AFTER);
-    assert_eq!(concluded(&app, &stop, &failed(), &seen(AppState::Running), now).stop_at, again);
-    assert_eq!(concluded(&app, &stop, &failed(), &unseen(), now).stop_at, again);
-    assert_eq!(concluded(&app, &stop, &lost(), &seen(AppState::Running), now).stop_at, again);
-    assert_eq!(concluded(&app, &stop, &lost(), &seen(AppState::Stopped), now).stop_at, None);
-    assert_eq!(concluded(&app, &stop, &Outcome::Cancelled, &seen(AppState::Running), now).stop_at, None);
+    let again = Some(now + TimeDelta::minutes(1));
+    assert_eq!(concluded(&app, &stop, &failed(), &seen(AppState::Running), now, 1).stop_at, again);
+    assert_eq!(concluded(&app, &stop, &failed(), &unseen(), now, 1).stop_at, again);
+    assert_eq!(concluded(&app, &stop, &lost(), &seen(AppState::Running), now, 1).stop_at, again);
+    assert_eq!(concluded(&app, &stop, &lost(), &seen(AppState::Stopped), now, 1).stop_at, None);
+    let cancelled = concluded(&app, &stop, &Outcome::Cancelled, &seen(AppState::Running), now, 1);
+    assert_eq!(cancelled.stop_at, Some(now + TimeDelta::minutes(15)));
+    let minutes = [1, 2, 3, 7, 1000].map(|failures| retry_stop_after(failures).num_minutes());
+    assert_eq!(minutes, [1, 2, 4, 64, 64]);
 }
 
 #[test]
@@ -165,7 +168,7 @@ fn a_stop_by_hand_that_failed_leaves_the_timer_as_it_was() {
     let now = Clock::system().now();
     let app = App { stop_at: Some(now), ..app(Status::Stopping) };
     let stop = operation(&app, Action::Stop, Trigger::User);
-    assert_eq!(concluded(&app, &stop, &failed(), &seen(AppState::Running), now).stop_at, Some(now));
-    let reading = concluded(&app, &stop, &Outcome::Succeeded, &seen(AppState::Stopped), now);
+    assert_eq!(concluded(&app, &stop, &failed(), &seen(AppState::Running), now, 1).stop_at, Some(now));
+    let reading = concluded(&app, &stop, &Outcome::Succeeded, &seen(AppState::Stopped), now, 1);
     assert_eq!((reading.status, reading.stop_at), (Status::Stopped, None));
 }

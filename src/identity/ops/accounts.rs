@@ -5,7 +5,10 @@
 use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 
-use super::super::{CurrentUser, Permit, Role, User, right::UsersManage, store};
+use super::{
+    super::{CurrentUser, Permit, Role, User, right::UsersManage, store},
+    attempts::Attempt,
+};
 use crate::{
     journal::{self, Action, Signal, Subject},
     platform::{Error, FieldError, Result, Secret, id::UserId, password},
@@ -51,16 +54,32 @@ async fn existing(db: &mut PgConnection, id: UserId) -> Result<User> {
 pub async fn add(services: &Services, permit: &Permit<UsersManage>, new: NewUser) -> Result<User> {
     let (user, hash) = prepare(services, new).await?;
     let mut tx = services.db.begin().await?;
+    store::lock_accounts(&mut tx).await?;
     insert(&mut tx, permit, &user, &hash).await?;
     tx.commit().await?;
     Ok(user)
 }
 
 async fn insert(db: &mut PgConnection, permit: &Permit<UsersManage>, user: &User, hash: &str) -> Result<()> {
+    refuse_names_of_others(db, user).await?;
     store::insert(db, user, hash).await?;
     let details = json!({"username": user.username, "role": user.role, "isEnabled": user.is_enabled});
     journal::record(db, user.created_at, permit.author(), Action::UserCreate, Subject::User(user.id), details)
         .await
+}
+
+/// Either name signs in: nobody's username may be another's e-mail address, or the other way round. The caller has locked
+/// the accounts.
+async fn refuse_names_of_others(db: &mut PgConnection, user: &User) -> Result<()> {
+    if store::is_others_email(db, user.id, &user.username).await? {
+        return Err(Error::conflict("user.username_taken", "another user has this as e-mail address"));
+    }
+    if let Some(email) = &user.email
+        && store::is_others_username(db, user.id, email).await?
+    {
+        return Err(Error::conflict("user.email_taken", "another user has this as username"));
+    }
+    Ok(())
 }
 
 async fn prepare(services: &Services, new: NewUser) -> Result<(User, String)> {
@@ -123,6 +142,7 @@ pub async fn change(
     let before = existing(&mut tx, id).await?;
     let after = User { updated_at: now, ..apply(before.clone(), change) };
     keep_an_admin(&mut tx, &before, after.is_enabled && after.role == Role::Admin).await?;
+    refuse_names_of_others(&mut tx, &after).await?;
     store::update(&mut tx, &after).await?;
     if let Some(hash) = &hash {
         store::set_password(&mut tx, id, hash, now).await?;
@@ -209,23 +229,47 @@ pub async fn change_own_password(
 ) -> Result<()> {
     check_password("newPassword", new.expose())?;
     let id = caller.user.id;
-    let mut db = services.db.acquire().await?;
-    let known = store::password_hash(&mut db, id).await?;
-    drop(db);
-    if !services.passwords.verify(current, known).await? {
-        return Err(Error::invalid_field("currentPassword", "is not your present password"));
-    }
-    let hash = services.passwords.hash(new).await?;
+    let known = store::password_hash(&mut *services.db.acquire().await?, id).await?;
+    let known = known.ok_or_else(|| Error::not_found("user"))?;
+    // Whoever has found an open session may guess here as well as at the door.
+    let (name, address) = (&caller.user.username, caller.author.ip_address);
+    let attempt = Attempt::begin(services, name, Some(id), address).await?;
+    let hashed = match services.passwords.verify(current, Some(known.clone())).await {
+        Ok(true) => services.passwords.hash(new).await,
+        Ok(false) => return Err(wrong_password(services, caller, &attempt).await?),
+        Err(error) => Err(error),
+    };
+    let hash = match hashed {
+        Ok(hash) => hash,
+        Err(error) => {
+            attempt.abandoned(services).await?;
+            return Err(error);
+        }
+    };
 
     let now = services.clock.now();
     let mut tx = services.db.begin().await?;
-    store::set_password(&mut tx, id, &hash, now).await?;
+    if !store::replace_password(&mut tx, id, caller.session, &known, &hash, now).await? {
+        drop(tx);
+        return Err(wrong_password(services, caller, &attempt).await?);
+    }
+    attempt.succeeded(&mut tx).await?;
     store::end_sessions(&mut tx, id, Some(caller.session), now).await?;
     journal::notify(&mut tx, Signal::Access(id)).await?;
     journal::record(&mut tx, now, &caller.author, Action::PasswordChange, Subject::User(id), json!({}))
         .await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Writes it down and gives the error that tells of it.
+async fn wrong_password(services: &Services, caller: &CurrentUser, attempt: &Attempt) -> Result<Error> {
+    let mut tx = services.db.begin().await?;
+    attempt.failed(&mut tx).await?;
+    let (now, subject) = (services.clock.now(), Subject::User(caller.user.id));
+    journal::record(&mut tx, now, &caller.author, Action::PasswordChangeFailed, subject, json!({})).await?;
+    tx.commit().await?;
+    Ok(Error::invalid_field("currentPassword", "is not your present password"))
 }
 
 /// By username or e-mail address: for the command line.

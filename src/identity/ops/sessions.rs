@@ -8,7 +8,10 @@ use std::{net::IpAddr, time::Duration};
 use chrono::TimeDelta;
 use serde_json::json;
 
-use super::super::{Authority, CurrentUser, User, store, throttle};
+use super::{
+    super::{Authority, CurrentUser, User, store},
+    attempts::Attempt,
+};
 use crate::{
     journal::{self, Action, Author, Signal, Subject},
     platform::{
@@ -64,74 +67,50 @@ pub async fn sign_in(
     password: Secret<String>,
     visitor: &Visitor<'_>,
 ) -> Result<SignedIn> {
-    let mut db = services.db.acquire().await?;
-    let counters = throttle::counters(name, visitor.address);
-    refuse_while_blocked(&mut db, &counters, services.clock.now()).await?;
-    let found = store::find_by_name(&mut db, name).await?;
-    drop(db);
-
-    let hash = found.as_ref().map(|(_, hash)| hash.clone());
-    let matches = services.passwords.verify(password, hash).await?;
-    match found.filter(|(user, _)| matches && user.is_enabled) {
-        Some((user, _)) => open_session(services, user, &counters, visitor).await,
-        None => Err(count_failure(services, name, &counters, visitor).await?),
-    }
-}
-
-async fn refuse_while_blocked(
-    db: &mut sqlx::PgConnection,
-    counters: &[throttle::Counter],
-    now: Timestamp,
-) -> Result<()> {
-    let keys: Vec<Vec<u8>> = counters.iter().map(|counter| counter.key.clone()).collect();
-    match store::blocked_until(db, &keys).await? {
-        Some(until) if until > now => {
-            let wait = u64::try_from((until - now).num_seconds()).unwrap_or(0) + 1;
-            Err(Error::too_many_requests("auth.too_many_failures", wait))
+    let found = store::find_by_name(&mut *services.db.acquire().await?, name).await?;
+    let (user, hash) = found.unzip();
+    let id = user.as_ref().map(|user| user.id);
+    let attempt = Attempt::begin(services, name, id, visitor.address).await?;
+    let matches = match services.passwords.verify(password, hash.clone()).await {
+        Ok(matches) => matches,
+        Err(error) => {
+            attempt.abandoned(services).await?;
+            return Err(error);
         }
-        Some(_) | None => Ok(()),
-    }
-}
-
-/// Writes the failure down and gives the error that tells of it.
-async fn count_failure(
-    services: &Services,
-    name: &str,
-    counters: &[throttle::Counter],
-    visitor: &Visitor<'_>,
-) -> Result<Error> {
-    let now = services.clock.now();
-    let mut tx = services.db.begin().await?;
-    for counter in counters {
-        let failures = store::count_failure(&mut tx, &counter.key, now, throttle::MEMORY).await?;
-        let wait = counter.wait(failures);
-        if !wait.is_zero() {
-            store::block(&mut tx, &counter.key, now + wait).await?;
-        }
+    };
+    if let (Some(user), Some(hash), true) = (&user, &hash, matches)
+        && let Some(signed_in) = open_session(services, user, hash, &attempt, visitor).await?
+    {
+        return Ok(signed_in);
     }
     // People type passwords into the name field: a name that is nobody's is not written down.
-    let known = store::find_by_name(&mut tx, name).await?.map(|(user, _)| user);
-    let subject = known.as_ref().map_or(Subject::Nothing, |user| Subject::User(user.id));
-    let author = visitor.author(known.as_ref());
+    let subject = id.map_or(Subject::Nothing, Subject::User);
+    let mut tx = services.db.begin().await?;
+    attempt.failed(&mut tx).await?;
+    let (now, author) = (services.clock.now(), visitor.author(user.as_ref()));
     journal::record(&mut tx, now, &author, Action::LoginFailed, subject, json!({})).await?;
     tx.commit().await?;
-    Ok(wrong_credentials())
+    Err(wrong_credentials())
 }
 
+/// `None`: the account is disabled, or its password is another one since it was verified.
 async fn open_session(
     services: &Services,
-    user: User,
-    counters: &[throttle::Counter],
+    user: &User,
+    verified: &str,
+    attempt: &Attempt,
     visitor: &Visitor<'_>,
-) -> Result<SignedIn> {
+) -> Result<Option<SignedIn>> {
     let now = services.clock.now();
     let session = SessionId::make();
     let (refresh, refresh_hash) = token::random();
     let user_agent = visitor.user_agent.map(|text| text.get(..MAX_USER_AGENT).unwrap_or(text));
 
     let mut tx = services.db.begin().await?;
-    let cleared = counters.iter().filter(|counter| counter.is_cleared_by_success());
-    store::clear_failures(&mut tx, &cleared.map(|counter| counter.key.clone()).collect::<Vec<_>>()).await?;
+    if !store::signed_in(&mut tx, user.id, verified, now).await? {
+        return Ok(None);
+    }
+    attempt.succeeded(&mut tx).await?;
     let row = store::NewSession {
         id: session,
         user: user.id,
@@ -142,12 +121,11 @@ async fn open_session(
     };
     store::insert_session(&mut tx, &row).await?;
     store::insert_refresh_token(&mut tx, &refresh_hash, session, now).await?;
-    store::signed_in(&mut tx, user.id, now).await?;
-    let author = visitor.author(Some(&user));
+    let author = visitor.author(Some(user));
     journal::record(&mut tx, now, &author, Action::Login, Subject::User(user.id), json!({})).await?;
     let live = live(&mut tx, session, user.id, now).await?;
     tx.commit().await?;
-    signed_in(services, live, session, refresh, now)
+    signed_in(services, live, session, refresh, now).map(Some)
 }
 
 async fn live(

@@ -47,7 +47,12 @@ impl TestApi {
 
     /// Another process on the same database.
     pub async fn replica(&self) -> Self {
-        Self::start_on(self.database.clone(), |_| {}).await
+        self.replica_with(|_| {}).await
+    }
+
+    /// Another process on the same database, with settings that differ from the usual.
+    pub async fn replica_with(&self, change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_on(self.database.clone(), change).await
     }
 
     async fn start_on(database: PgConnectOptions, change: impl FnOnce(&mut Config)) -> Self {
@@ -56,7 +61,6 @@ impl TestApi {
         config.database = DatabaseConfig::External(Box::new(database.clone()));
         change(&mut config);
         let clock = Clock::system();
-        // On the heap, or each test's future would hold the whole start of a service.
         let application = Box::pin(Application::build(config, clock.clone())).await.unwrap();
         let base = format!("http://{}", application.address());
         let (services, handle) = (application.services().clone(), application.handle());
@@ -202,6 +206,7 @@ impl Answer {
 
     /// The problem document of a refusal.
     #[track_caller]
+    #[expect(clippy::wrong_self_convention, reason = "it asserts, and gives what is left")]
     pub fn is_refused(self, status: u16, code: &str) -> Value {
         assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
         let body = self.is(status);

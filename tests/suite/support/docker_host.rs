@@ -100,7 +100,7 @@ impl DockerHost {
     /// The processes of sshd that serve a connection: they name the account that is signed in.
     fn connections(&self) -> Vec<u32> {
         let title = |id: &u32| std::fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default();
-        sshd::children(self.child.id()).into_iter().filter(|id| title(id).starts_with("sshd: ")).collect()
+        sshd::children(self.child.id()).into_iter().filter(|id| title(id).contains("@notty")).collect()
     }
 }
 

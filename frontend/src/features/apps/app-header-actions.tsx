@@ -1,5 +1,5 @@
 import { useNavigate } from '@tanstack/react-router'
-import { ChevronDown, CloudDownload, EllipsisVertical, Pencil, RotateCw, Timer, Trash2 } from 'lucide-react'
+import { ChevronDown, CloudDownload, EllipsisVertical, Pencil, RotateCw, Square, Timer, Trash2 } from 'lucide-react'
 import { useState } from 'react'
 import { useDeleteApp } from '@/api/apps'
 import type { App } from '@/api/types'
@@ -86,8 +86,14 @@ function More({ app, mayOperate, mayMaintain }: Props) {
           </Button>
         }
       >
+        {mayOperate && !isUp(app) && app.services.total > 0 && (
+          <MenuItem disabled={isGoing(app)} onSelect={() => run('stop')}>
+            <Square />
+            Stop and clear away
+          </MenuItem>
+        )}
         {mayOperate && (
-          <MenuItem onSelect={() => run('pull')}>
+          <MenuItem disabled={isGoing(app)} onSelect={() => run('pull')}>
             <CloudDownload />
             Pull images
           </MenuItem>

@@ -1,5 +1,6 @@
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { History } from 'lucide-react'
+import type { ReactNode } from 'react'
 import { operationsQuery } from '@/api/operations'
 import type { App } from '@/api/types'
 import { EmptyState } from '@/components/empty-state'
@@ -13,8 +14,8 @@ import { usePolling } from '@/live/live'
 
 const PAGE = 10
 
-/** The output of the newest operation, live while it runs, and those before it. */
-export function AppOperations({ app }: { app: App }) {
+/** The output of the newest operation, live while it runs; what is given; and the operations before. */
+export function AppOperations({ app, children }: { app: App; children: ReactNode }) {
   const names = useNames()
   const polling = usePolling(2_000)
   const list = useInfiniteQuery({ ...operationsQuery({ appId: app.id }, PAGE), refetchInterval: polling })
@@ -23,6 +24,7 @@ export function AppOperations({ app }: { app: App }) {
   return (
     <>
       {newest && <OperationOutput key={newest.id} operation={newest} />}
+      {children}
       <Panel title="Operations">
         <Load query={{ ...list, data: operations }}>
           {(found) =>

@@ -60,8 +60,9 @@ function AppView({ app }: { app: App }) {
       <div className="grid gap-4 lg:grid-cols-[minmax(0,1fr)_20rem]">
         <div className="grid min-w-0 content-start gap-4">
           <AppServices app={app} />
-          <AppOperations app={app} />
-          <AppLogs app={app} />
+          <AppOperations app={app}>
+            <AppLogs app={app} />
+          </AppOperations>
         </div>
         <Panel title="About" className="self-start">
           <Facts facts={facts(app, names)} />

@@ -1,10 +1,9 @@
 import { useQuery } from '@tanstack/react-query'
-import { CircleCheck, CircleMinus, CircleX, Container, HeartPulse, LoaderCircle, TriangleAlert } from 'lucide-react'
+import { CircleCheck, CircleMinus, CircleX, HeartPulse, LoaderCircle, TriangleAlert } from 'lucide-react'
 import { servicesQuery } from '@/api/apps'
 import type { App, Service } from '@/api/types'
 import { Age } from '@/components/age'
 import { type Column, DataTable } from '@/components/data-table'
-import { EmptyState } from '@/components/empty-state'
 import { Load } from '@/components/load'
 import { Panel } from '@/components/page'
 import { usePolling } from '@/live/live'
@@ -23,9 +22,7 @@ export function AppServices({ app }: { app: App }) {
           found.length > 0 ? (
             <DataTable label="Services" columns={COLUMNS} rows={found} rowKey={(service) => service.name} />
           ) : (
-            <EmptyState icon={Container} title="No containers">
-              Docker knows of none for this directory. They are made when the app starts.
-            </EmptyState>
+            <p className="px-4 py-3 text-ink-2">No containers. They are made when the app starts.</p>
           )
         }
       </Load>
@@ -68,7 +65,7 @@ const COLUMNS: Column<Service>[] = [
     from: 'md',
     cell: (service) => (
       <span className="block truncate font-mono text-ink-2 text-xs" title={service.image}>
-        {service.image.split('/').at(-1)}
+        {withoutRegistry(service.image)}
       </span>
     ),
   },
@@ -84,6 +81,9 @@ const COLUMNS: Column<Service>[] = [
     ),
   },
 ]
+
+/** `registry.example.com/shop/api:2` is `shop/api:2` to a reader: only a registry's name has a dot or a port. */
+const withoutRegistry = (image: string) => image.replace(/^[^/]*[.:][^/]*\//, '')
 
 function ServiceState({ service }: { service: Service }) {
   const { icon: Icon, tone, text, spin } = faceOf(service)

@@ -1,6 +1,6 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
-import { appsQuery, isOver } from '@/api/apps'
-import { operationsQuery } from '@/api/operations'
+import { appsQuery } from '@/api/apps'
+import { isOver, operationsQuery } from '@/api/operations'
 import { projectsQuery } from '@/api/projects'
 import { serversQuery } from '@/api/servers'
 import { isUp } from '@/components/app-actions'

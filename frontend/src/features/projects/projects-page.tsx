@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { FolderKanban, Plus } from 'lucide-react'
 import { useState } from 'react'
+import { appsQuery, isRunning } from '@/api/apps'
 import { projectsQuery } from '@/api/projects'
 import { can } from '@/api/rights'
 import { useUser } from '@/api/session'
@@ -71,11 +72,7 @@ const COLUMNS: Column<Project>[] = [
     header: 'Running',
     width: '5rem',
     align: 'end',
-    cell: (project) => (
-      <span className="nums text-ink-2">
-        {project.runningAppsCount}/{project.appsCount}
-      </span>
-    ),
+    cell: (project) => <RunningApps project={project} />,
   },
   {
     id: 'role',
@@ -96,3 +93,13 @@ const COLUMNS: Column<Project>[] = [
     ),
   },
 ]
+
+/** Counted from the apps, which live events keep true. */
+function RunningApps({ project }: { project: Project }) {
+  const apps = useQuery(appsQuery).data?.filter((app) => app.projectId === project.id)
+  return (
+    <span className="nums text-ink-2">
+      {apps?.filter(isRunning).length ?? project.runningAppsCount}/{apps?.length ?? project.appsCount}
+    </span>
+  )
+}

@@ -3,7 +3,8 @@ import { getRouteApi, useNavigate } from '@tanstack/react-router'
 import { Boxes, EllipsisVertical, Pencil, Plus, RefreshCw, Trash2 } from 'lucide-react'
 import { useState } from 'react'
 import { appsQuery } from '@/api/apps'
-import { can } from '@/api/rights'
+import { projectsQuery } from '@/api/projects'
+import { can, canMaintain } from '@/api/rights'
 import { serverQuery, useDeleteServer, useProbe } from '@/api/servers'
 import { useUser } from '@/api/session'
 import type { Server } from '@/api/types'
@@ -78,6 +79,8 @@ function ServerView({ server }: { server: Server }) {
 
 function Status({ server }: { server: Server }) {
   const mend = server.status === 'online' ? null : mendFor(server.statusReason)
+  // The panel of the host key says it with both fingerprints.
+  const aboutKey = server.statusReason?.startsWith('host_key_')
   return (
     <div className="grid gap-1">
       <div className="flex flex-wrap items-center gap-x-4 gap-y-1">
@@ -86,7 +89,7 @@ function Status({ server }: { server: Server }) {
           checked <Age at={server.lastChecked} />
         </span>
       </div>
-      {server.statusDetail && <p className="break-words">{server.statusDetail}</p>}
+      {server.statusDetail && !aboutKey && <p className="break-words first-letter:uppercase">{server.statusDetail}</p>}
       {mend && <p>{mend}</p>}
     </div>
   )
@@ -146,8 +149,11 @@ function More({ server }: { server: Server }) {
 function ServerApps({ server }: { server: Server }) {
   const apps = useQuery(appsQuery)
   const names = useNames()
+  const user = useUser()
+  const projects = useQuery(projectsQuery).data ?? []
+  const mayAdd = projects.some((project) => canMaintain(user, project))
   const [adding, setAdding] = useState(false)
-  const add = (
+  const add = mayAdd && (
     <Button size="sm" variant="ghost" onClick={() => setAdding(true)}>
       <Plus />
       Add app

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { Plus, Server as ServerIcon } from 'lucide-react'
-import { appsQuery } from '@/api/apps'
+import { appsQuery, isRunning } from '@/api/apps'
 import { can } from '@/api/rights'
 import { serversQuery } from '@/api/servers'
 import { useUser } from '@/api/session'
@@ -52,6 +52,7 @@ export function ServersPage() {
 
 function ServersTable({ servers }: { servers: Server[] }) {
   const apps = useQuery(appsQuery).data ?? []
+  const appsOf = (server: Server) => apps.filter((app) => app.serverId === server.id)
   const columns: Column<Server>[] = [
     {
       id: 'name',
@@ -106,7 +107,7 @@ function ServersTable({ servers }: { servers: Server[] }) {
       align: 'end',
       cell: (server) => (
         <span className="nums text-ink-2">
-          {server.runningAppsCount}/{apps.filter((app) => app.serverId === server.id).length}
+          {appsOf(server).filter(isRunning).length}/{appsOf(server).length}
         </span>
       ),
     },
