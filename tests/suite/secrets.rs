@@ -46,9 +46,8 @@ impl Canaries {
         for (name, forms) in &self.0 {
             for form in forms {
                 if let Some(at) = said.find(form) {
-                    let from = said.floor_char_boundary(at.saturating_sub(300));
-                    let until = said.ceil_char_boundary((at + form.len() + 60).min(said.len()));
-                    panic!("{place} holds the {name} as {form}: …{}…", &said[from..until]);
+                    let before = String::from_utf8_lossy(&said.as_bytes()[at.saturating_sub(300)..at]);
+                    panic!("{place} holds the {name} as {form}, after …{before}");
                 }
             }
         }
@@ -58,7 +57,7 @@ impl Canaries {
 /// As it is, in hexadecimal, as a list of numbers, and in base64 wherever it may begin in what was encoded.
 fn forms(secret: &[u8]) -> Vec<String> {
     let list = |separator: &str| secret.iter().map(u8::to_string).collect::<Vec<_>>().join(separator);
-    let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = secret.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let mut forms = vec![list(", "), list(","), hex];
     forms.extend(std::str::from_utf8(secret).ok().map(str::to_owned));
     for skip in 0..3 {
@@ -281,7 +280,7 @@ async fn rows(db: &PgPool) -> String {
     for table in tables {
         let rows = format!("select t::text from \"{table}\" t");
         let rows: Vec<String> = sqlx::query_scalar(AssertSqlSafe(rows)).fetch_all(db).await.unwrap();
-        all += &format!("{table}: {}\n", rows.join("\n"));
+        all += &[table, rows.join("\n")].join(": ");
     }
     all
 }

@@ -9,13 +9,18 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpStream, UnixStream},
     time::timeout,
 };
 
 use crate::support::{
+    PATIENCE,
     api::{Answer, TestApi, send, text},
+    docker::{self, App, IMAGE, samples},
+    docker_host::Setup,
     document::{Document, Route, Things},
+    eventually,
+    scene::Scene,
     sshd::free_port,
 };
 
@@ -283,7 +288,7 @@ async fn requests_of_any_size_and_form_are_answered_or_cut() {
         format!("GET /api/auth/status HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{rest}\r\n").into_bytes()
     };
     let one_long = head(&format!("x-long: {}\r\n", "x".repeat(1024 * 1024)));
-    let many = head(&(0..2000).map(|number| format!("x-{number}: x\r\n")).collect::<String>());
+    let many = head(&(0..2000).map(|number| format!("x-{number}: x\r\n")).collect::<Vec<_>>().concat());
     let long_query =
         format!("GET /api/auth/status?{} HTTP/1.1\r\nhost: x\r\n\r\n", "a=b&".repeat(500_000)).into_bytes();
     let twice = head("content-length: 5\r\ncontent-length: 6\r\n");
@@ -430,6 +435,34 @@ async fn a_change_that_cannot_be_written_into_the_journal_does_not_happen() {
     api.admin.delete(&format!("/api/apps/{}", things.app)).await.is(204);
 }
 
+#[tokio::test]
+async fn the_end_of_an_operation_that_cannot_be_written_is_not_forgotten() {
+    let scene = Scene::start().await;
+    let sample = App::new("unwritten", &samples::steady());
+    let app = scene.app(&sample).await;
+    execute(
+        &scene.api,
+        "create sequence refused;
+         create function refuse() returns trigger language plpgsql as $$ begin
+             perform nextval('refused'); raise 'the journal is full'; end $$;
+         create trigger refuse before insert on audit_logs for each row when (new.action = 'OPERATION_FINISH')
+             execute function refuse();",
+    )
+    .await;
+    let operation = scene.begin(&app, "start").await;
+    eventually("its end was to be written", PATIENCE, || async {
+        let tried: bool =
+            sqlx::query_scalar("select is_called from refused").fetch_one(&scene.api.db).await.unwrap();
+        tried.then_some(())
+    })
+    .await;
+    assert_eq!(scene.operation(&operation).await["state"], "running");
+    assert_eq!(scene.get(&app).await["status"], "starting");
+    execute(&scene.api, "drop trigger refuse on audit_logs").await;
+    scene.until_operation(&operation, &["succeeded"]).await;
+    assert_eq!(scene.get(&app).await["status"], "running");
+}
+
 /// With something to change, where all that is required would leave it as it is.
 fn changed(mut body: Value, route: &Route) -> Value {
     if route.schema["properties"].get("name").is_some() {
@@ -439,4 +472,52 @@ fn changed(mut body: Value, route: &Route) -> Value {
         body["role"] = json!("operator");
     }
     body
+}
+
+/// A request to the private engine itself, as somebody on the host could send it.
+async fn engine(path: &str, body: Value) -> Value {
+    let mut stream = UnixStream::connect(docker::engine().socket()).await.unwrap();
+    let body = body.to_string();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: docker\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all([head.as_bytes(), body.as_bytes()].concat().as_slice()).await.unwrap();
+    let mut said = String::new();
+    timeout(AT_ONCE, stream.read_to_string(&mut said)).await.unwrap().unwrap();
+    assert!(matches!(status(&said), 200..=299), "{said}");
+    serde_json::from_str(said.split_once("\r\n\r\n").unwrap().1.trim()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn what_a_host_says_of_an_app_cannot_break_its_state_or_a_terminal() {
+    let scene = Scene::with(Setup::default(), |config| config.probe_every = Duration::from_secs(1)).await;
+    let sample = App::new("hostile", &samples::steady());
+    let app = scene.app(&sample).await;
+    scene.until_app(&app, "stopped").await;
+    let service = format!("web\u{0}\u{1b}[2J\u{1b}]0;owned\u{7}\r\n\u{202e}evil{}", "x".repeat(20_000));
+    let container = json!({
+        "Image": IMAGE, "Cmd": ["sleep", "1000"], "StopSignal": "SIGKILL", "HostConfig": {"NetworkMode": "none"},
+        "Healthcheck": {"Test": ["CMD", "false"], "Interval": 1_000_000_000_u64, "Retries": 1},
+        "Labels": {
+            "com.docker.compose.project": "hostile", "com.docker.compose.service": service,
+            "com.docker.compose.oneoff": "False", "com.docker.compose.project.working_dir": sample.dir(),
+        },
+    });
+    let id = text(&engine("/containers/create", container).await["Id"]);
+    engine(&format!("/containers/{id}/start"), json!({})).await;
+    let path = format!("/api/apps/{app}");
+    let shown = eventually("its sick service is seen", PATIENCE, || async {
+        let shown = scene.get(&app).await;
+        (shown["status"] == "degraded").then_some(shown)
+    })
+    .await;
+    let services = scene.api.admin.get(&format!("{path}/services")).await.is(200);
+    let history = scene.api.admin.get(&format!("{path}/history")).await.is(200);
+    for said in [&shown["statusReason"], &services[0]["service"], &history["items"][0]["reason"]] {
+        let said = text(said);
+        assert!(said.contains("web") && said.len() < 2000, "{said}");
+        let obeyed = |letter: char| letter.is_control() || letter == '\u{202e}';
+        assert!(!said.contains(obeyed), "{said:?}");
+    }
 }

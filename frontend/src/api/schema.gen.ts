@@ -1624,6 +1624,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `request.too_slow` */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `app.name_taken`, `app.path_taken` */
             409: {
                 headers: {
@@ -1809,6 +1818,15 @@ export interface operations {
             };
             /** @description There is no such thing, or the caller may not see it */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too_slow` */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2008,6 +2026,15 @@ export interface operations {
             };
             /** @description There is no such thing, or the caller may not see it */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too_slow` */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2642,6 +2669,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `request.too_slow` */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `app.busy` with `operationId` and `action`; `operation.cancelled` */
             409: {
                 headers: {
@@ -2955,6 +2991,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `request.too_slow` */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too_large` */
             413: {
                 headers: {
@@ -3172,6 +3217,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `request.too_slow` */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too_large` */
             413: {
                 headers: {
@@ -3317,6 +3371,15 @@ export interface operations {
             };
             /** @description `auth.signup_disabled` */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too_slow` */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4065,6 +4128,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `request.too_slow` */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `project.name_taken` */
             409: {
                 headers: {
@@ -4250,6 +4322,15 @@ export interface operations {
             };
             /** @description There is no such thing, or the caller may not see it */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too_slow` */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4533,6 +4614,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `request.too_slow` */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too_large` */
             413: {
                 headers: {
@@ -4769,6 +4859,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `request.too_slow` */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `server.name_taken` */
             409: {
                 headers: {
@@ -4867,6 +4966,15 @@ export interface operations {
             };
             /** @description `permission.denied`, or `origin.refused` for a cookie from a foreign page */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too_slow` */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5050,6 +5158,15 @@ export interface operations {
             };
             /** @description There is no such thing, or the caller may not see it */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too_slow` */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5339,6 +5456,15 @@ export interface operations {
             };
             /** @description There is no such thing, or the caller may not see it */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too_slow` */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5668,6 +5794,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `request.too_slow` */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `user.username_taken`, `user.email_taken` */
             409: {
                 headers: {
@@ -5853,6 +5988,15 @@ export interface operations {
             };
             /** @description There is no such thing, or the caller may not see it */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too_slow` */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -12,7 +12,7 @@ use bollard::models::{
 use chrono::DateTime;
 
 use super::{Error, status_text};
-use crate::platform::Timestamp;
+use crate::{platform::Timestamp, remote::ssh::text::clean};
 
 /// Compose's labels, the same since version 1.
 pub(super) const LABEL_PROJECT: &str = "com.docker.compose.project";
@@ -128,11 +128,12 @@ impl Container {
         let name = entry.names.unwrap_or_default().into_iter().next().unwrap_or_default();
         Ok(Some(Self {
             id,
-            name: name.trim_start_matches('/').to_owned(),
-            service,
-            project,
+            name: clean(name.trim_start_matches('/')),
+            service: clean(&service),
+            project: clean(&project),
+            // Only ever compared.
             working_dir,
-            image: entry.image.unwrap_or_default(),
+            image: clean(&entry.image.unwrap_or_default()),
             state,
             exit_code: text.exit_code.filter(|_| state.has_ended()),
             health: text.health,

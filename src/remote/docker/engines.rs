@@ -12,12 +12,12 @@ use std::{
 
 use async_trait::async_trait;
 
-use super::{Dial, Docker, Error, Pace, Stream, error::shorten};
+use super::{Dial, Docker, Error, Pace, Stream};
 use crate::{
     platform::Lifecycle,
     remote::{
         host::{self, Endpoint, Look, Probe, SocketState},
-        ssh::{self, Command, Exit, HostId, RemotePath, RunLimits, Sharing, Target},
+        ssh::{self, Command, Exit, HostId, RemotePath, RunLimits, Sharing, Target, text::clean},
     },
 };
 
@@ -156,10 +156,10 @@ fn choose(probe: &Probe) -> Result<Route, Error> {
         },
         (Endpoint::Socket { path, state: SocketState::Denied }, _) => {
             let group = if probe.in_docker_group { "" } else { "; this account is not in the group docker" };
-            Err(Error::Denied([shorten(path).as_str(), group].concat()))
+            Err(Error::Denied([clean(path).as_str(), group].concat()))
         }
         (Endpoint::Socket { path, state: SocketState::Absent }, true) => {
-            Err(Error::Down(["there is no socket at ", &shorten(path)].concat()))
+            Err(Error::Down(["there is no socket at ", &clean(path)].concat()))
         }
         (Endpoint::Elsewhere, true) => Ok(Route::Command),
         (Endpoint::Socket { .. } | Endpoint::Elsewhere, false) => Err(Error::Missing),

@@ -5,10 +5,7 @@
 
 use std::{io, time::Duration};
 
-use crate::remote::ssh;
-
-/// How much of a foreign text an error keeps.
-const DETAIL_MAX_CHARS: usize = 300;
+use crate::remote::ssh::{self, text::clean};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -55,14 +52,14 @@ impl Error {
         let words = stderr.to_ascii_lowercase();
         let says = |needle: &str| words.contains(needle);
         if says("permission denied") && (says("docker.sock") || says("docker daemon") || says("connect")) {
-            Some(Self::Denied(shorten(stderr)))
+            Some(Self::Denied(clean(stderr)))
         } else if says("cannot connect to the docker daemon")
             || says("is the docker daemon running")
             || says("connection refused")
             || says("error during connect")
             || says("no such file or directory") && says("dial unix")
         {
-            Some(Self::Down(shorten(stderr)))
+            Some(Self::Down(clean(stderr)))
         } else if exit_code == Some(127) || says("docker: not found") || says("docker: command not found") {
             Some(Self::Missing)
         } else {
@@ -87,11 +84,11 @@ impl From<bollard::errors::Error> for Error {
         match error {
             Bollard::DockerResponseServerError { status_code: 404, .. } => Self::Gone,
             Bollard::DockerResponseServerError { status_code, message } => {
-                Self::Refused { status: status_code, message: shorten(&message) }
+                Self::Refused { status: status_code, message: clean(&message) }
             }
             Bollard::IOError { err } => Self::from(err),
             Bollard::HyperResponseError { err } => Self::from(err),
-            other => Self::Protocol(shorten(&other.to_string())),
+            other => Self::Protocol(clean(&other.to_string())),
         }
     }
 }
@@ -103,7 +100,7 @@ impl From<hyper::Error> for Error {
             .and_then(|cause| cause.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref::<Self>());
         match ours {
             Some(Self::Protocol(why)) => Self::Protocol(why.clone()),
-            _ if error.is_parse() => Self::Protocol(shorten(&error.to_string())),
+            _ if error.is_parse() => Self::Protocol(clean(&error.to_string())),
             _ => Self::Broken(io::Error::other(error)),
         }
     }
@@ -116,17 +113,6 @@ impl From<io::Error> for Error {
             Err(error) => Self::Broken(error),
         }
     }
-}
-
-/// One line, without control characters: it will be shown to people.
-pub(super) fn shorten(text: &str) -> String {
-    text.split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-        .chars()
-        .filter(|char| !char.is_control())
-        .take(DETAIL_MAX_CHARS)
-        .collect()
 }
 
 #[cfg(test)]
@@ -166,11 +152,5 @@ mod tests {
             let got = Error::from_words(stderr, *exit_code);
             assert_eq!(got.as_ref().and_then(Error::reason), *reason, "{stderr}");
         }
-    }
-
-    #[test]
-    fn foreign_text_is_cut_to_one_plain_line() {
-        assert_eq!(shorten("a\n\tb\u{1b}[31m c"), "a b[31m c");
-        assert_eq!(shorten(&"x".repeat(5000)).len(), DETAIL_MAX_CHARS);
     }
 }

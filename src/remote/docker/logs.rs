@@ -15,10 +15,9 @@ use tokio::time::timeout;
 use super::{
     Container, ContainerId, Error, Pace,
     demux::{Demux, Form, Piece},
-    error::shorten,
     http::Transport,
 };
-use crate::platform::Timestamp;
+use crate::{platform::Timestamp, remote::ssh::text::clean};
 
 /// Containers whose output is read at once. Each holds a stream, over SSH a connection, of which a host gets so many.
 const CONTAINERS_MAX: usize = 16;
@@ -131,7 +130,7 @@ fn path(id: &ContainerId, query: &LogQuery) -> String {
 async fn refusal(status: StatusCode, body: Incoming) -> Error {
     let body = timeout(PIECE_LIMIT, http_body_util::Limited::new(body, REFUSAL_MAX_BYTES).collect()).await;
     let body = body.ok().and_then(Result::ok).map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    Error::Refused { status: status.as_u16(), message: shorten(&String::from_utf8_lossy(&body)) }
+    Error::Refused { status: status.as_u16(), message: clean(&String::from_utf8_lossy(&body)) }
 }
 
 /// One container's answer being read.

@@ -29,7 +29,7 @@ use http::Transport;
 pub use logs::{Follow, Lines, LogLine, LogQuery, Output, Tail};
 pub use state::{AppState, AppSummary, summarise};
 
-use crate::platform::Lifecycle;
+use crate::{platform::Lifecycle, remote::ssh::text::clean};
 
 /// For any one call, whatever number of requests it makes, and the way to the host.
 const CALL_LIMIT: Duration = Duration::from_secs(60);
@@ -63,7 +63,7 @@ impl Docker {
             self.call("asking the Docker Engine for itself", |api| async move { api.info().await }).await?;
         let version = info.server_version.ok_or_else(|| Error::Protocol("no version".to_owned()))?;
         let running = info.containers_running.and_then(|count| count.try_into().ok()).unwrap_or(0);
-        Ok(EngineInfo { version: error::shorten(&version), containers_running: running })
+        Ok(EngineInfo { version: clean(&version), containers_running: running })
     }
 
     /// The containers of the app in `working_dir`, with everything known of them. One-off containers are not the app's.

@@ -23,7 +23,7 @@ mod path;
 mod pool;
 mod stream;
 mod target;
-mod text;
+pub(super) mod text;
 mod transport;
 
 use std::{sync::Arc, time::Duration};

@@ -4,7 +4,7 @@
 const MAX_CHARS: usize = 300;
 
 /// Control characters become spaces, direction marks and the like go, runs of spaces become one; cut with an ellipsis.
-pub(super) fn clean(text: &str) -> String {
+pub(in crate::remote) fn clean(text: &str) -> String {
     let mut clean = String::new();
     let mut length = 0;
     for word in text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty()) {

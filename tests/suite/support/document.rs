@@ -71,13 +71,13 @@ impl Document {
             if let Some(id) = id {
                 body.insert(name.clone(), json!(id));
             } else if required.contains(&json!(name)) {
-                body.insert(name.clone(), self.value(name, &self.resolve(property)));
+                body.insert(name.clone(), Self::value(name, &self.resolve(property)));
             }
         }
         Value::Object(body)
     }
 
-    fn value(&self, name: &str, schema: &Value) -> Value {
+    fn value(name: &str, schema: &Value) -> Value {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         if let Some(first) = schema["enum"].get(0) {
