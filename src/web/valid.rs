@@ -6,17 +6,21 @@
 use std::{
     future::{Future, Ready, ready},
     pin::Pin,
+    time::Duration,
 };
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 use validator::{Validate, ValidationError, ValidationErrors, ValidationErrorsKind};
 
 use crate::platform::{Error, FieldError, Kind, Result};
 
 /// The longest body of an ordinary call. A private key is a few kilobytes.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
+/// A body is there by then: one that trickles in would hold its request for ever (CWE-400).
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A JSON body that has passed its own rules.
 pub struct Json<T>(pub T);
@@ -31,7 +35,7 @@ impl<T: DeserializeOwned + Validate + 'static> FromRequest for Json<T> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
-            let body = read(&request, payload).await?;
+            let body = read_within(PATIENCE, &request, payload).await?;
             parse(&request, &body).map(Json)
         })
     }
@@ -44,10 +48,17 @@ impl<T: DeserializeOwned + Validate + Default + 'static> FromRequest for Optiona
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
-            let body = read(&request, payload).await?;
+            let body = read_within(PATIENCE, &request, payload).await?;
             if body.is_empty() { Ok(Self(T::default())) } else { parse(&request, &body).map(Self) }
         })
     }
+}
+
+async fn read_within(limit: Duration, request: &HttpRequest, payload: Payload) -> Result<web::BytesMut> {
+    let slow = || {
+        Error::new(Kind::Malformed, "request.timeout", format!("the body was not there within {limit:?}"))
+    };
+    timeout(limit, read(request, payload)).await.unwrap_or_else(|_| Err(slow()))
 }
 
 async fn read(request: &HttpRequest, payload: Payload) -> Result<web::BytesMut> {
@@ -219,6 +230,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Path<T> {
 #[cfg(test)]
 mod tests {
     use actix_web::test::TestRequest;
+    use futures_util::stream;
     use serde::Deserialize;
 
     use super::*;
@@ -267,6 +279,15 @@ mod tests {
         let fields = refused(r#"{"shortName":"a","inner":{"size":"canary"}}"#);
         assert_eq!(fields, [pair("inner.size", "expected u32")]);
         assert_eq!(refused("[]")[0].0, "body");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_come_is_not_waited_for() {
+        let request = TestRequest::default().insert_header(("content-length", "2")).to_http_request();
+        let begun = stream::iter([Ok(web::Bytes::from_static(b"{"))]).chain(stream::pending());
+        let payload = Payload::Stream { payload: begun.boxed_local() };
+        let refused = read_within(Duration::from_millis(20), &request, payload).await.unwrap_err();
+        assert_eq!((refused.kind, &*refused.code), (Kind::Malformed, "request.timeout"));
     }
 
     #[derive(Debug, Deserialize)]
