@@ -105,7 +105,9 @@ async fn authenticate<B: MessageBody + 'static>(
 fn is_public(request: &ServiceRequest) -> bool {
     let base = request.app_data::<web::Data<Services>>().map(|services| services.config.base_path.as_str());
     let path = request.path().strip_prefix(base.unwrap_or_default()).unwrap_or_default();
-    let is_this = |public: &str| path == public || path.starts_with(AUTH_ALIAS) && public.strip_prefix("/api") == Some(path);
+    let is_this = |public: &str| {
+        path == public || path.starts_with(AUTH_ALIAS) && public.strip_prefix("/api") == Some(path)
+    };
     PUBLIC.iter().any(|(method, public)| request.method().as_str() == *method && is_this(public))
 }
 

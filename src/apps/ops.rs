@@ -126,7 +126,8 @@ pub async fn add(services: &Services, place: Place, new: NewApp) -> Result<App> 
         "name": app.name, "projectId": app.project, "serverId": app.server, "cdPath": app.path.as_str(),
         "autoStopTimeout": app.auto_stop_minutes,
     });
-    journal::record(&mut tx, now, place.permit.author(), Action::AppCreate, Subject::App(app.id), details).await?;
+    journal::record(&mut tx, now, place.permit.author(), Action::AppCreate, Subject::App(app.id), details)
+        .await?;
     tx.commit().await?;
     Ok(app)
 }
@@ -173,7 +174,10 @@ pub(super) async fn settle_folder(services: &Services, seen: &App, real: &Remote
     let mut tx = services.db.begin().await?;
     let app = lock(&mut tx, seen.id).await?;
     if app.server != seen.server || app.path != seen.path {
-        return Err(Error::conflict("app.changed_meanwhile", "the app was moved while its folder was looked at"));
+        return Err(Error::conflict(
+            "app.changed_meanwhile",
+            "the app was moved while its folder was looked at",
+        ));
     }
     store::set_real_path(&mut tx, &app, real).await?;
     tx.commit().await?;

@@ -175,9 +175,12 @@ fn path_taken() -> Error {
 /// Refuses a folder that is another app's, by the name it was given or by its own: what two unique indexes cannot see
 /// between them. Whoever gives an app a folder on this server waits until the transaction ends.
 async fn claim_folder(db: &mut PgConnection, app: &App, folder: &RemotePath) -> Result<()> {
-    sqlx::query!("select pg_advisory_xact_lock(hashtextextended($1::text, 0))", format!("apps on {}", app.server))
-        .execute(&mut *db)
-        .await?;
+    sqlx::query!(
+        "select pg_advisory_xact_lock(hashtextextended($1::text, 0))",
+        format!("apps on {}", app.server)
+    )
+    .execute(&mut *db)
+    .await?;
     let is_taken = sqlx::query_scalar!(
         r#"select exists (select 1 from apps where server_id = $1 and id <> $2 and (cd_path = $3 or real_path = $3))
            as "taken!""#,

@@ -370,8 +370,8 @@ pub async fn count_attempt(
     now: Timestamp,
     memory: Duration,
 ) -> Result<Count> {
-    let memory =
-        PgInterval::try_from(memory).map_err(|error| Error::internal("count an attempt to sign in", error))?;
+    let memory = PgInterval::try_from(memory)
+        .map_err(|error| Error::internal("count an attempt to sign in", error))?;
     let count = sqlx::query_as!(
         Count,
         "insert into login_failures as f (key, failures, pending, last_at) values ($1, 1, 1, $2)

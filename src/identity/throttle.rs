@@ -86,7 +86,9 @@ mod tests {
     fn names_count_alike_in_any_case_and_addresses_apart() {
         let key = |name, last| counters(name, Some([192, 0, 2, last].into())).map(|counter| counter.key);
         assert_eq!(key("Ann", 1), key("aNN", 1));
-        let v6 = |last| counters("ann", Some([0x2001, 0xdb8, 0, 1, 0, 0, 0, last].into())).map(|counter| counter.key);
+        let v6 = |last| {
+            counters("ann", Some([0x2001, 0xdb8, 0, 1, 0, 0, 0, last].into())).map(|counter| counter.key)
+        };
         assert_eq!(v6(1), v6(2));
         let (one, two) = (key("ann", 1), key("ann", 2));
         assert_ne!(one[0], two[0]);

@@ -33,14 +33,20 @@ impl Limiter {
             || Quota::per_second(requests).allow_burst(requests),
             |quota| quota.allow_burst(requests),
         );
-        Self { buckets: RateLimiter::keyed(quota), clock: DefaultClock::default(), started: Instant::now(), sweep_at: AtomicU64::new(0) }
+        Self {
+            buckets: RateLimiter::keyed(quota),
+            clock: DefaultClock::default(),
+            started: Instant::now(),
+            sweep_at: AtomicU64::new(0),
+        }
     }
 
     /// A sweep looks at every key: once in a second, and by one caller, is enough.
     fn may_sweep(&self) -> bool {
         let now = self.started.elapsed().as_secs();
         let due = self.sweep_at.load(Ordering::Relaxed);
-        now >= due && self.sweep_at.compare_exchange(due, now + 1, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        now >= due
+            && self.sweep_at.compare_exchange(due, now + 1, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Counts one request of `key`, or says after how many seconds the next is welcome.

@@ -55,9 +55,8 @@ impl<T: DeserializeOwned + Validate + Default + 'static> FromRequest for Optiona
 }
 
 async fn read_within(limit: Duration, request: &HttpRequest, payload: Payload) -> Result<web::BytesMut> {
-    let slow = || {
-        Error::new(Kind::Malformed, "request.timeout", format!("the body was not there within {limit:?}"))
-    };
+    let slow =
+        || Error::new(Kind::Malformed, "request.timeout", format!("the body was not there within {limit:?}"));
     timeout(limit, read(request, payload)).await.unwrap_or_else(|_| Err(slow()))
 }
 

@@ -312,10 +312,12 @@ async fn guessing_from_everywhere_does_not_keep_an_owner_out_who_is_at_home() {
     from(api.stranger(), "2001:db8:7::1", "ann", PASSWORD).await.is(200);
     from(api.stranger(), "203.0.113.1", "ann", "wrong").await.is(401);
     // As if it had gone on so from a hundred other addresses.
-    sqlx::query("update login_failures set failures = 100, blocked_until = now() + interval '9 s' where failures > 0")
-        .execute(&api.db)
-        .await
-        .unwrap();
+    sqlx::query(
+        "update login_failures set failures = 100, blocked_until = now() + interval '9 s' where failures > 0",
+    )
+    .execute(&api.db)
+    .await
+    .unwrap();
     from(api.stranger(), "203.0.113.9", "ann", PASSWORD).await.is_refused(429, "auth.too_many_failures");
     from(api.stranger(), "198.51.100.7", "ann", PASSWORD).await.is(200);
     from(api.stranger(), "2001:db8:7::2", "ann", PASSWORD).await.is(200);
@@ -333,7 +335,8 @@ async fn guessing_from_everywhere_does_not_keep_an_owner_out_who_is_at_home() {
 async fn a_password_that_was_changed_while_it_was_looked_at_opens_nothing() {
     let api = TestApi::start().await;
     let (ann, _) = api.user("ann").await;
-    for change in [json!({"password": "another password"}), json!({"password": PASSWORD, "isEnabled": false})] {
+    for change in [json!({"password": "another password"}), json!({"password": PASSWORD, "isEnabled": false})]
+    {
         // The attempt has read the hash, and waits here to be counted.
         let mut held = api.db.begin().await.unwrap();
         sqlx::query("lock table login_failures in exclusive mode").execute(&mut *held).await.unwrap();
@@ -348,7 +351,10 @@ async fn a_password_that_was_changed_while_it_was_looked_at_opens_nothing() {
             held.rollback().await.unwrap();
         });
         answer.is_refused(401, "auth.invalid_credentials");
-        api.admin.put(&format!("/api/users/{ann}"), json!({"password": PASSWORD, "isEnabled": true})).await.is(200);
+        api.admin
+            .put(&format!("/api/users/{ann}"), json!({"password": PASSWORD, "isEnabled": true}))
+            .await
+            .is(200);
     }
 }
 
@@ -358,12 +364,16 @@ async fn guessing_at_the_change_of_a_password_is_slowed_down_and_written_down() 
     let (ann, client) = api.user("ann").await;
     let body = |current: &str| json!({"currentPassword": current, "newPassword": "a new password"});
     for _ in 0..6 {
-        assert_eq!(client.put("/api/auth/password", body("wrong")).await.refused_fields(), ["currentPassword"]);
+        assert_eq!(
+            client.put("/api/auth/password", body("wrong")).await.refused_fields(),
+            ["currentPassword"]
+        );
     }
     client.put("/api/auth/password", body(PASSWORD)).await.is_refused(429, "auth.too_many_failures");
     login(&api.stranger(), "ann", PASSWORD).await.is_refused(429, "auth.too_many_failures");
     let rows = api.admin.get("/api/audit-logs?action=PASSWORD_CHANGE_FAILED").await.is(200);
-    let subjects: Vec<&Value> = rows["items"].as_array().unwrap().iter().map(|row| &row["resourceId"]).collect();
+    let subjects: Vec<&Value> =
+        rows["items"].as_array().unwrap().iter().map(|row| &row["resourceId"]).collect();
     assert_eq!(subjects, [&json!(ann); 6]);
     api.clock.advance(Duration::from_secs(4));
     client.put("/api/auth/password", body(PASSWORD)).await.is(200);

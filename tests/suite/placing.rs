@@ -65,7 +65,8 @@ async fn seeing_a_server_by_one_project_is_no_right_to_put_another_projects_apps
 async fn a_folder_that_leads_to_anything_by_way_of_the_system_is_none_for_an_app() {
     let api = TestApi::start().await;
     let (server, project) = (server(&api, "host").await, api.project("project").await);
-    let body = |folder: &str| json!({"name": "x", "projectId": project, "serverId": server, "cdPath": folder});
+    let body =
+        |folder: &str| json!({"name": "x", "projectId": project, "serverId": server, "cdPath": folder});
     for folder in ["/proc/self/root/srv/x", "/proc", "//proc/1/cwd", "/./dev/fd/3", "/sys/x"] {
         assert_eq!(api.admin.post("/api/apps", body(folder)).await.refused_fields(), ["cdPath"], "{folder}");
     }
@@ -96,7 +97,8 @@ async fn a_folder_by_two_names_is_the_app_of_who_was_there_first() {
     let services = |app: &str| format!("/api/apps/{app}/services");
     assert_eq!(scene.api.admin.get(&services(&one)).await.is(200)[0]["state"], "running");
     assert_eq!(scene.api.admin.get(&services(&two)).await.is(200), json!([]));
-    let body = json!({"name": "x", "projectId": scene.project, "serverId": scene.server, "cdPath": sample.dir()});
+    let body =
+        json!({"name": "x", "projectId": scene.project, "serverId": scene.server, "cdPath": sample.dir()});
     scene.api.admin.post("/api/apps", body).await.is_refused(409, "app.path_taken");
     scene.act(&one, "stop").await.is(200);
 }
