@@ -30,6 +30,7 @@ use crate::{
     },
     remote::{docker, ssh},
     routes, schedule,
+    servers::Looks,
     services::Services,
     web::{
         client::TrustedProxies, head, headers, origin::AllowedOrigins, rate_limit::Limiter, request_id,
@@ -201,11 +202,13 @@ fn serve(
     let (lifecycle, started) = (services.lifecycle.clone(), web::Data::new(StartedAt(Instant::now())));
     let (services, feed) = (web::Data::new(services), web::Data::new(feed));
     let log_readers = web::Data::new(LogReaders::default());
+    let looks = web::Data::new(Looks::default());
     let server = HttpServer::new(move || {
         App::new()
             .app_data(services.clone())
             .app_data(feed.clone())
             .app_data(log_readers.clone())
+            .app_data(looks.clone())
             .app_data(limiter.clone())
             .app_data(proxies.clone())
             .app_data(origins.clone())

@@ -10,10 +10,10 @@ use self::{
     bodies::{HostKeyBody, ServerBody, ServerChange, TestBody},
     views::{ReportView, ServerView, SpanView, StatusView},
 };
-use super::{Server, ops};
+use super::{Looks, Server, ops, policy};
 use crate::{
     identity::{
-        Asks,
+        self, Asks, Permission,
         policy::Right,
         right::{ServersManage, ServersView},
     },
@@ -198,7 +198,8 @@ async fn trust(
     Ok(web::Json(ServerView::new(&services, &server)))
 }
 
-/// Probe a server now.
+/// Probe a server now. Who does not manage servers is told of the last probe when that is seconds old, or when what it found
+/// needs a person to mend.
 #[utoipa::path(
     operation_id = "probeServer", tag = "servers", extensions(("x-permission" = json!("servers:view"))),
     params(("id" = ServerId, Path)),
@@ -207,11 +208,16 @@ async fn trust(
 #[get("/{id}/status")]
 async fn status(
     services: web::Data<Services>,
+    looks: web::Data<Looks>,
     asks: Asks<ServersView>,
     id: Path<ServerId>,
 ) -> Result<web::Json<StatusView>> {
-    let server = visible(&services, &asks, id.0).await?;
-    let server = ops::probe(&services, server.id).await?;
+    let mut server = visible(&services, &asks, id.0).await?;
+    let manages = identity::policy::holds_globally(&asks.caller().authority, Permission::ServersManage);
+    if manages || policy::is_worth_a_look(&server, services.clock.now()) {
+        looks.look(&services, server.id).await;
+        server = visible(&services, &asks, server.id).await?;
+    }
     Ok(web::Json(StatusView::new(&services, &server)))
 }
 

@@ -11,6 +11,7 @@ mod credential;
 mod fields;
 pub mod http;
 pub mod jobs;
+mod looks;
 pub mod ops;
 pub mod policy;
 mod probe;
@@ -23,6 +24,7 @@ use utoipa::ToSchema;
 
 pub use credential::{Credential, CredentialKind, NewCredential};
 pub use fields::{Address, InvalidField, Name, SshUser};
+pub use looks::Looks;
 
 use crate::{
     platform::{Error, Kind, Timestamp, id::ServerId},

@@ -16,6 +16,7 @@ use crate::{
 pub const COMPOSE_MISSING: &str = "compose_missing";
 pub const HOST_KEY_UNKNOWN: &str = "host_key_unknown";
 pub const HOST_KEY_CHANGED: &str = "host_key_changed";
+pub const AUTH_FAILED: &str = "auth_failed";
 
 /// A status older than this many of the intervals at which its server is probed is no present one.
 const STALE_AFTER_INTERVALS: i32 = 3;
@@ -25,6 +26,9 @@ const LONGEST_PAUSE: u32 = 5;
 const JITTER: f64 = 0.2;
 /// Compose is looked for again after this: it takes up to a second where it is written in Python.
 const COMPOSE_HOLDS_FOR: TimeDelta = TimeDelta::hours(1);
+
+/// Somebody who only looks is told of a probe that is younger.
+const LOOK_HOLDS_FOR: TimeDelta = TimeDelta::seconds(5);
 
 /// What is to be shown of a probe's findings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -168,6 +172,14 @@ pub fn present_status(server: &Server, now: Timestamp, every: Duration) -> Statu
     if is_present(server, now, every) { server.status } else { Status::Unknown }
 }
 
+/// Whether somebody who does not manage servers makes us probe one. What a person must mend stays as it is until then: each
+/// try is a line in the host's log, and may get us banned there.
+pub(super) fn is_worth_a_look(server: &Server, now: Timestamp) -> bool {
+    let needs_a_person =
+        matches!(server.status_reason.as_deref(), Some(HOST_KEY_UNKNOWN | HOST_KEY_CHANGED | AUTH_FAILED));
+    !needs_a_person && server.last_checked_at.is_none_or(|checked| now - checked > LOOK_HOLDS_FOR)
+}
+
 pub(super) fn needs_compose(server: &Server, now: Timestamp) -> bool {
     server.compose.is_none_or(|known| now - known.checked_at > COMPOSE_HOLDS_FOR)
 }
@@ -184,7 +196,7 @@ pub fn mend(reason: &str) -> &'static str {
         HOST_KEY_CHANGED => {
             "find out why it changed; if the host was set up anew, compare the new fingerprint on it and trust that"
         }
-        "auth_failed" => {
+        AUTH_FAILED => {
             "check the user and the credential; a generated key must be in the user's authorized_keys"
         }
         "docker_missing" => "install Docker on the host, or put it on the PATH of this user",

@@ -1,14 +1,20 @@
 //! How servers are, for real: what is found, what is wrong, when it is looked at, and what of it is kept.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-use quaymaster::servers::jobs::probe_due;
+use quaymaster::{platform::Lifecycle, servers::jobs::probe_due};
 use serde_json::{Value, json};
 
 use super::{add, assert_in, assert_is, body, nowhere, path, status, trusted, with};
 use crate::support::{
     PATIENCE,
-    api::{TestApi, text},
+    api::{Client, TestApi, text},
     docker_host::{DockerHost, Setup},
     eventually,
     sshd::Sshd,
@@ -169,4 +175,66 @@ async fn a_due_server_is_probed_once_however_many_replicas_there_are() {
     })
     .await;
     assert_eq!(sshd.logged("Connection from"), 1);
+}
+
+/// A machine that hangs up on whoever calls, and counts them.
+async fn hanging_up() -> (u16, Arc<AtomicUsize>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (port, calls) = (listener.local_addr().unwrap().port(), Arc::new(AtomicUsize::new(0)));
+    let counter = calls.clone();
+    Lifecycle::new().spawn(async move {
+        while listener.accept().await.is_ok() {
+            counter.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    (port, calls)
+}
+
+/// Somebody who sees the server by an app of their project, and no more.
+async fn viewer(api: &TestApi, server: &Value) -> Client {
+    let project = api.project("theirs").await;
+    let app = json!({"name": "app", "projectId": project, "serverId": server["id"], "cdPath": "/a"});
+    api.admin.post("/api/apps", app).await.is(201);
+    let (id, client) = api.user("viewer").await;
+    api.member(&project, &id, "viewer").await;
+    client
+}
+
+#[tokio::test]
+async fn a_viewer_cannot_make_us_call_a_machine_again_and_again() {
+    let api = TestApi::start().await;
+    let (port, calls) = hanging_up().await;
+    let server = add(&api, with(nowhere("busy"), json!({"sshPort": port}))).await;
+    let viewer = viewer(&api, &server).await;
+    let path = format!("{}/status", path(&server));
+    let before = (calls.load(Ordering::SeqCst), server["lastChecked"].clone());
+    for _ in 0..5 {
+        assert_eq!(viewer.get(&path).await.is(200)["lastChecked"], before.1);
+    }
+    assert_eq!(calls.load(Ordering::SeqCst), before.0);
+
+    api.clock.advance(Duration::from_secs(6));
+    let five = (0..5).map(|_| async { viewer.get(&path).await.is(200)["lastChecked"].clone() });
+    let seen = futures_util::future::join_all(five).await;
+    assert!(seen.iter().all(|checked| *checked == seen[0] && *checked != before.1), "{seen:?}");
+    let once = calls.load(Ordering::SeqCst);
+    assert!(once > before.0);
+
+    // Who manages servers may look whenever they like.
+    assert_ne!(status(&api, &server).await["lastChecked"], seen[0]);
+    assert!(calls.load(Ordering::SeqCst) > once);
+}
+
+#[tokio::test]
+async fn a_viewer_cannot_make_us_try_again_what_a_person_must_mend() {
+    let (api, sshd) = (TestApi::start().await, Sshd::start().await);
+    let target = sshd.target().await;
+    let refused = with(body(&target), json!({"sshUser": "nobody-of-this-name"}));
+    let server = add(&api, refused).await;
+    assert_is(&server, "offline", "auth_failed");
+    let viewer = viewer(&api, &server).await;
+    let path = format!("{}/status", path(&server));
+    api.clock.advance(Duration::from_secs(60));
+    assert_eq!(viewer.get(&path).await.is(200)["lastChecked"], server["lastChecked"]);
+    assert_ne!(status(&api, &server).await["lastChecked"], server["lastChecked"]);
 }
