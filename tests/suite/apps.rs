@@ -106,7 +106,7 @@ async fn what_happens_on_the_host_is_seen_without_being_told() {
 #[tokio::test]
 async fn a_sick_a_failed_and_a_finished_service_are_told_apart() {
     let scene = Scene::with(Setup::default(), |config| config.probe_every = Duration::from_secs(1)).await;
-    let sample = App::new("mixed", &samples::mixed());
+    let sample = App::new("told-apart", &samples::mixed());
     let app = scene.app(&sample).await;
     scene.act(&app, "start").await.is(200);
     let shown = eventually("both faults are seen", PATIENCE, || async {
@@ -128,7 +128,7 @@ async fn a_sick_a_failed_and_a_finished_service_are_told_apart() {
 #[tokio::test]
 async fn logs_are_followed_live() {
     let scene = Scene::start().await;
-    let sample = App::new("talker", &samples::talker());
+    let sample = App::new("live-logs", &samples::talker());
     let app = scene.app(&sample).await;
     scene.act(&app, "start").await.is(200);
     let path = format!("/api/apps/{app}/logs?follow=true&tail=2");
@@ -327,7 +327,7 @@ async fn unknown_apps_are_404_whatever_is_asked_of_them() {
 #[tokio::test]
 async fn members_see_and_do_what_their_role_allows_and_strangers_see_nothing() {
     let scene = Scene::start().await;
-    let sample = App::new("shared", &samples::steady());
+    let sample = App::new("members", &samples::steady());
     let app = scene.app(&sample).await;
     let path = format!("/api/apps/{app}");
     let mut clients = vec![];

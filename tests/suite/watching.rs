@@ -72,7 +72,7 @@ async fn followed_logs_end_with_the_right_to_read_them() {
 #[tokio::test]
 async fn followed_output_ends_with_the_right_to_read_it() {
     let scene = Scene::start().await;
-    let sample = App::new("endless", &samples::hanging());
+    let sample = App::new("watching-endless", &samples::hanging());
     let app = scene.app(&sample).await;
     let operation = scene.begin(&app, "start").await;
     scene.until_operation(&operation, &["running"]).await;

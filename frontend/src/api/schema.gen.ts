@@ -623,7 +623,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Probe a server now. */
+        /**
+         * Probe a server now. Who does not manage servers is told of the last probe when that is seconds old, or when what it found
+         *     needs a person to mend.
+         */
         get: operations["probeServer"];
         put?: never;
         post?: never;
@@ -2270,7 +2273,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `server.<reason>` with `reason`: the host cannot be asked */
+            /** @description `server.<reason>` with `reason`: the host cannot be asked; `logs.too_many_readers` */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3063,6 +3066,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Success"];
+                };
+            };
+            /** @description `auth.required`: nobody was signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description `origin.refused` */
@@ -3939,7 +3951,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description Bytes received so far, when following */
-                "Last-Event-ID"?: number | null;
+                "Last-Event-ID"?: string | null;
             };
             path: {
                 id: components["schemas"]["OperationId"];

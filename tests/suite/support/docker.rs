@@ -7,11 +7,12 @@
 //! `docker import` of a static busybox.
 
 use std::{
+    collections::BTreeSet,
     io::{BufRead, BufReader},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, ExitStatus, Stdio},
-    sync::LazyLock,
+    sync::{LazyLock, Mutex},
 };
 
 use tempfile::TempDir;
@@ -66,7 +67,11 @@ pub struct App {
 
 impl App {
     /// `folder` is the name of the app's folder, and so of its compose project; whatever compose makes of it.
+    ///
+    /// Each name is one test's: compose would take the apps of two folders of one name for one project.
     pub fn new(folder: &str, compose_yaml: &str) -> Self {
+        static NAMES: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+        assert!(NAMES.lock().unwrap().insert(folder.to_owned()), "another test has an app called {folder}");
         let parent = tempfile::Builder::new().prefix("qm-app-").tempdir().unwrap();
         let dir = parent.path().join(folder);
         std::fs::create_dir(&dir).unwrap();
