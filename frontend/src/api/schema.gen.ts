@@ -2270,7 +2270,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `server.<reason>` with `reason`: the host cannot be asked */
+            /** @description `server.<reason>` with `reason`: the host cannot be asked; `logs.too_many_readers` */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3063,6 +3063,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Success"];
+                };
+            };
+            /** @description `auth.required`: nobody was signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description `origin.refused` */
@@ -3939,7 +3948,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description Bytes received so far, when following */
-                "Last-Event-ID"?: number | null;
+                "Last-Event-ID"?: string | null;
             };
             path: {
                 id: components["schemas"]["OperationId"];
