@@ -22,6 +22,7 @@ mod openapi;
 mod operations;
 mod placing;
 mod projects;
+mod requests;
 mod rights;
 mod secrets;
 mod servers;

@@ -6,7 +6,10 @@ use quaymaster::{identity::Permission, routes};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use super::api::text;
+use super::{
+    api::{TestApi, text},
+    sshd::free_port,
+};
 
 /// A call.
 pub struct Route {
@@ -107,6 +110,20 @@ pub struct Things {
 }
 
 impl Things {
+    /// On a server that cannot be reached; with an operation that therefore failed.
+    pub async fn unreachable(api: &TestApi) -> Self {
+        let body = json!({
+            "name": "nowhere", "address": "127.0.0.1", "sshUser": "root", "sshPort": free_port(),
+            "credential": {"kind": "password", "password": "x"},
+        });
+        let server = text(&api.admin.post("/api/servers", body).await.is(201)["id"]);
+        let (project, user) = (api.project("project").await, api.user("ann").await.0);
+        let body = json!({"name": "app", "projectId": project, "serverId": server, "cdPath": "/srv/app"});
+        let app = text(&api.admin.post("/api/apps", body).await.is(201)["id"]);
+        let refused = api.admin.post(&format!("/api/apps/{app}/start"), json!({})).await.is(503);
+        Self { project, server, app, operation: text(&refused["operationId"]), user }
+    }
+
     /// The id of the thing that a field or a collection is of.
     fn named(&self, name: &str) -> Option<&str> {
         Some(match name {
