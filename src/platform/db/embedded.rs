@@ -127,7 +127,7 @@ fn seconds(duration: Duration) -> String {
 impl Cluster {
     /// Makes the cluster if there is none, starts it, and returns when it takes connections.
     pub async fn start(setup: Setup) -> Result<Self, EmbeddedError> {
-        let folders = Folders::prepare(&setup.data_dir)?;
+        let folders = Folders::prepare(&setup.data_dir).await?;
         let account = Account::choose(&folders)?;
         let made_by = folders.version()?;
         let binaries = Binaries::find(setup.postgres_bin.as_deref(), made_by, &folders).await?;

@@ -26,6 +26,8 @@ use super::{Account, Binaries, CLUSTER_FOLDER, EmbeddedError, PORT, io_error, pr
 /// `sun_path` of unix(7) has 108 bytes, the last of which ends it.
 const MAX_SOCKET_PATH: usize = 107;
 const TRY_WITHIN: Duration = Duration::from_secs(10);
+const LOCK_TRIES: u32 = 20;
+const LOCK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 const LEFT_OVER_ENDS_WITHIN: Duration = Duration::from_secs(10);
 
 /// A data directory that is ours until this is dropped.
@@ -37,7 +39,7 @@ pub(super) struct Folders {
 
 impl Folders {
     /// Makes and locks it.
-    pub(super) fn prepare(data_dir: &Path) -> Result<Self, EmbeddedError> {
+    pub(super) async fn prepare(data_dir: &Path) -> Result<Self, EmbeddedError> {
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o711).create(data_dir).map_err(io_error(data_dir))?;
         let data_dir = data_dir.canonicalize().map_err(io_error(data_dir))?;
@@ -49,7 +51,7 @@ impl Folders {
             .mode(0o600)
             .open(&path)
             .map_err(io_error(&path))?;
-        match lock.try_lock() {
+        match lock_soon(&lock).await {
             Ok(()) => Ok(Self { data_dir, lock }),
             Err(TryLockError::WouldBlock) => Err(EmbeddedError::InUse(data_dir)),
             Err(TryLockError::Error(cause)) => Err(io_error(&path)(cause)),
@@ -215,6 +217,18 @@ fn closed_to(account: &Account, path: &Path) -> PathBuf {
     way.iter().find(closed).map_or_else(|| path.to_owned(), |folder| folder.to_path_buf())
 }
 
+/// A program that is just being started shares its parent's locks until it is itself (fork(2), execve(2)), so a lock that
+/// was given back may seem held for a moment more.
+async fn lock_soon(lock: &File) -> Result<(), TryLockError> {
+    for _ in 1..LOCK_TRIES {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(LOCK_AGAIN_AFTER).await,
+            done => return done,
+        }
+    }
+    lock.try_lock()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,12 +251,12 @@ mod tests {
         assert!(matches!(make_private(&link, None), Err(EmbeddedError::SocketFolder { .. })));
     }
 
-    #[test]
-    fn one_data_directory_is_locked_once() {
+    #[tokio::test]
+    async fn one_data_directory_is_locked_once() {
         let folder = tempfile::tempdir().unwrap();
-        let first = Folders::prepare(folder.path()).unwrap();
-        assert!(matches!(Folders::prepare(folder.path()), Err(EmbeddedError::InUse(_))));
+        let first = Folders::prepare(folder.path()).await.unwrap();
+        assert!(matches!(Folders::prepare(folder.path()).await, Err(EmbeddedError::InUse(_))));
         drop(first);
-        Folders::prepare(folder.path()).unwrap();
+        Folders::prepare(folder.path()).await.unwrap();
     }
 }
