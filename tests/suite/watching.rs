@@ -47,10 +47,12 @@ async fn ends_with_the_right(scene: &Scene, path: &str) {
         match why {
             "sign out" => drop(client.post("/api/auth/logout", json!({})).await.is(200)),
             "disable" => {
-                drop(api.admin.put(&format!("/api/users/{id}"), json!({"isEnabled": false})).await.is(200))
+                drop(api.admin.put(&format!("/api/users/{id}"), json!({"isEnabled": false})).await.is(200));
             }
             _ => {
-                drop(api.admin.delete(&format!("/api/projects/{}/members/{id}", scene.project)).await.is(204))
+                drop(
+                    api.admin.delete(&format!("/api/projects/{}/members/{id}", scene.project)).await.is(204),
+                );
             }
         }
         tokio::join!(ends_at_once(here, why), ends_at_once(there, why));
