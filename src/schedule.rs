@@ -22,7 +22,7 @@ use crate::{
 };
 
 const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// Starts all of them; they end with the process.
 pub async fn start(services: &Services) -> Result<(), JobSchedulerError> {

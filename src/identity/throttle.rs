@@ -11,10 +11,10 @@ use crate::{platform::token, web::client::network};
 const PAIR_FREE: i32 = 5;
 const ADDRESS_FREE: i32 = 30;
 const ACCOUNT_FREE: i32 = 50;
-const LONGEST_WAIT: Duration = Duration::from_secs(900);
+const LONGEST_WAIT: Duration = Duration::from_mins(15);
 const ACCOUNT_WAIT: Duration = Duration::from_secs(10);
 /// Failures older than this are forgotten.
-pub(super) const MEMORY: Duration = Duration::from_secs(3600);
+pub(super) const MEMORY: Duration = Duration::from_hours(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scope {

@@ -17,7 +17,7 @@ const CANCEL_GRACE: Duration = Duration::from_secs(10);
 /// How often a command that is not followed is asked after.
 const ASK_EVERY: Duration = Duration::from_millis(500);
 /// A host, or a database, that cannot be asked for longer than this does not keep an operation open.
-const OUT_OF_REACH: Duration = Duration::from_secs(60);
+const OUT_OF_REACH: Duration = Duration::from_mins(1);
 /// Before an operation that could not begin is queued again.
 const BREATH: Duration = Duration::from_secs(1);
 

@@ -50,7 +50,7 @@ mod tests {
         let clock = Clock::system();
         let other = clock.clone();
         let before = other.now();
-        clock.advance(std::time::Duration::from_secs(3600));
+        clock.advance(std::time::Duration::from_hours(1));
         assert!(other.now() - before >= TimeDelta::seconds(3600));
     }
 }

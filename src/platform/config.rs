@@ -145,8 +145,8 @@ impl Config {
             access_token_lifetime: reader.read(
                 "JWT_EXPIRES_IN",
                 args.jwt_expires_in.as_deref(),
-                Duration::from_secs(15 * 60),
-                |text| parse::lifetime(text, Duration::from_secs(10)..=Duration::from_secs(30 * 86_400)),
+                Duration::from_mins(15),
+                |text| parse::lifetime(text, Duration::from_secs(10)..=Duration::from_hours(720)),
             ),
             first_admin: read_first_admin(&mut reader, args),
             signup_enabled: reader.read(
@@ -158,13 +158,13 @@ impl Config {
             probe_every: reader.read(
                 "PROBE_INTERVAL",
                 args.probe_interval.as_deref(),
-                Duration::from_secs(60),
+                Duration::from_mins(1),
                 |text| parse::milliseconds(text, 1_000..=86_400_000),
             ),
             operation_timeout: reader.read(
                 "OPERATION_TIMEOUT",
                 args.operation_timeout.as_deref(),
-                Duration::from_secs(15 * 60),
+                Duration::from_mins(15),
                 |text| parse::milliseconds(text, 1_000..=86_400_000),
             ),
             log: args.log.read_with(&mut reader),
@@ -222,7 +222,7 @@ fn read_rate_limit(reader: &mut Reader, args: &ServeArgs) -> RateLimit {
         window: reader.read(
             "RATE_LIMIT_WINDOW",
             args.rate_limit_window.as_deref(),
-            Duration::from_secs(60),
+            Duration::from_mins(1),
             |text| parse::milliseconds(text, 1_000..=86_400_000),
         ),
     }

@@ -24,8 +24,8 @@ use embedded::{Cluster, Durability, EmbeddedError, Setup};
 const MAX_CONNECTIONS: u32 = 20;
 /// A request waits this long for a connection before it is answered 503.
 const ACQUIRE_WITHIN: Duration = Duration::from_secs(5);
-const IDLE_FOR: Duration = Duration::from_secs(5 * 60);
-const MAX_LIFETIME: Duration = Duration::from_secs(30 * 60);
+const IDLE_FOR: Duration = Duration::from_mins(5);
+const MAX_LIFETIME: Duration = Duration::from_mins(30);
 /// At shutdown, connections in use may finish for this long.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// No statement of ours is meant to take longer: one that does holds locks that others wait for.

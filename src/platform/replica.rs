@@ -14,7 +14,7 @@ pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(10);
 /// A replica that was silent for longer is not counted as running.
 pub const SILENT_AFTER: Duration = Duration::from_secs(35);
 /// Rows of replicas silent for longer are removed.
-pub const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+pub const FORGOTTEN_AFTER: Duration = Duration::from_hours(24);
 
 /// A running Quaymaster process, as it last told of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -127,7 +127,7 @@ mod tests {
     use crate::platform::Clock;
 
     fn signer(secret: &str) -> Signer {
-        Signer::new(&secret.into(), Duration::from_secs(900)).unwrap()
+        Signer::new(&secret.into(), Duration::from_mins(15)).unwrap()
     }
 
     const SECRET: &str = "0123456789abcdef0123456789abcdef";

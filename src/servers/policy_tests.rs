@@ -14,7 +14,7 @@ use crate::{
 
 use super::*;
 
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 const RHYTHM: Rhythm = Rhythm { every: EVERY, chance: 0.5 };
 
 fn key(letter: &str) -> HostKey {

@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn many_callers_do_not_make_each_request_a_sweep() {
-        let limiter = Limiter::new(NonZeroU32::new(3).unwrap(), Duration::from_secs(3600));
+        let limiter = Limiter::new(NonZeroU32::new(3).unwrap(), Duration::from_hours(1));
         let began = Instant::now();
         let sweeps: u64 = (0..1000).map(|_| u64::from(limiter.may_sweep())).sum();
         assert!((1..=began.elapsed().as_secs() + 2).contains(&sweeps), "{sweeps}");
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn one_caller_over_the_limit_does_not_touch_another() {
-        let limiter = Limiter::new(NonZeroU32::new(3).unwrap(), Duration::from_secs(3600));
+        let limiter = Limiter::new(NonZeroU32::new(3).unwrap(), Duration::from_hours(1));
         for _ in 0..3 {
             limiter.check("a").unwrap();
         }

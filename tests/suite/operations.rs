@@ -191,7 +191,7 @@ async fn an_app_is_stopped_when_its_time_is_over_once_over_all_replicas() {
     let stop_at = extended["stopAt"].as_i64().unwrap();
     assert_eq!(scene.get(&app).await["stopAt"], json!(stop_at));
 
-    let past = Duration::from_secs(60);
+    let past = Duration::from_mins(1);
     scene.api.clock.advance(past);
     other.clock.advance(past);
     scene.until_app(&app, "stopped").await;

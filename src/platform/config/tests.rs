@@ -21,7 +21,7 @@ fn without_settings_everything_has_its_default() {
     assert_eq!((config.host.to_string().as_str(), config.port), ("127.0.0.1", 8080));
     assert_eq!(config.base_path.as_str(), "");
     assert_eq!(config.cors, Cors::Only(Vec::new()));
-    assert_eq!(config.access_token_lifetime, Duration::from_secs(900));
+    assert_eq!(config.access_token_lifetime, Duration::from_mins(15));
     assert_eq!(config.rate_limit.requests.get(), 100);
     assert_eq!(config.first_admin.username, "admin");
     assert!(matches!(config.database, DatabaseConfig::Embedded { .. }));

@@ -9,7 +9,7 @@ use super::DbError;
 use crate::platform::Lifecycle;
 
 /// A Postgres in the container beside ours initialises itself in this time, also on a slow disk.
-const START_WITHIN: Duration = Duration::from_secs(60);
+const START_WITHIN: Duration = Duration::from_mins(1);
 const ATTEMPT_WITHIN: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(250);
 

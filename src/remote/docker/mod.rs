@@ -32,7 +32,7 @@ pub use state::{AppState, AppSummary, summarise};
 use crate::{platform::Lifecycle, remote::ssh::text::clean};
 
 /// For any one call, whatever number of requests it makes, and the way to the host.
-const CALL_LIMIT: Duration = Duration::from_secs(60);
+const CALL_LIMIT: Duration = Duration::from_mins(1);
 /// Inspections at once. Each is a channel of the host's one connection.
 const INSPECTIONS_AT_ONCE: usize = 8;
 /// Containers of one app that are inspected; the rest stays as the list tells it.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::error::Error;
 
 const FIRST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 /// A wait is shortened by up to this share, so that many callers do not come back at one moment.
 const JITTER: f64 = 0.2;
 

@@ -37,7 +37,7 @@ impl Default for Limits {
             channel: Duration::from_secs(10),
             shell: Duration::from_secs(15),
             queue: Duration::from_secs(30),
-            idle: Duration::from_secs(300),
+            idle: Duration::from_mins(5),
             keepalive: Duration::from_secs(15),
             connections_per_host: 4,
             own_connections_per_host: 32,

@@ -18,7 +18,7 @@ use super::{add_user, count_users, data_dir, open, postmaster, refused, start};
 use crate::support::eventually;
 
 /// Far longer than anything here takes, also on a machine that is busy with other things.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 fn is_running(pid: u32) -> bool {
     // A zombie has ended.

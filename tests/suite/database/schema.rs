@@ -69,7 +69,7 @@ async fn a_newer_or_altered_database_is_refused() {
 #[tokio::test]
 async fn of_two_replicas_one_acts_for_a_tick() {
     let migrated = Migrated::make().await;
-    let hour = Duration::from_secs(3600);
+    let hour = Duration::from_hours(1);
     let mut tries = Vec::new();
     for _ in 0..8 {
         let pool = migrated.pool().clone();

@@ -5,7 +5,7 @@ use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path, time::Duratio
 use super::{Account, Binaries, Durability, EmbeddedError, ROLE, folders::Folders, io_error, program};
 use crate::platform::Secret;
 
-const INIT_WITHIN: Duration = Duration::from_secs(120);
+const INIT_WITHIN: Duration = Duration::from_mins(2);
 
 /// Makes it beside its place and moves it there when it is complete, so that one cut short is never taken for one.
 pub(super) async fn init(

@@ -21,7 +21,7 @@ use super::{
 };
 
 /// Recovery after a crash of the machine may take this long.
-const READY_WITHIN: Duration = Duration::from_secs(300);
+const READY_WITHIN: Duration = Duration::from_mins(5);
 const READY_PAUSE: Duration = Duration::from_millis(10);
 /// For ending in order, and then for ending at once.
 const STOP_WITHIN: Duration = Duration::from_secs(20);
@@ -31,7 +31,7 @@ const DRAIN_WITHIN: Duration = Duration::from_millis(200);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// One that ran for this long is started again without a longer pause than the first.
-const STEADY_AFTER: Duration = Duration::from_secs(60);
+const STEADY_AFTER: Duration = Duration::from_mins(1);
 
 #[derive(Clone, Debug)]
 enum State {
