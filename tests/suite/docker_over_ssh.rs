@@ -85,16 +85,16 @@ async fn compose_says_what_is_wrong_with_a_file_and_a_hanging_one_hits_the_limit
         ssh.run(&host.target, &command, RunLimits { time, ..RunLimits::default() }).await
     };
     let limit = Duration::from_secs(30);
-    let checked = run(&App::new("good", &samples::steady()), Action::Check, limit).await.unwrap();
+    let checked = run(&App::new("over-ssh-good", &samples::steady()), Action::Check, limit).await.unwrap();
     assert!(checked.exit.is_success() && checked.stdout.is_empty());
     for (app, action) in [
-        (App::new("broken", &samples::broken()), Action::Check),
-        (App::new("failing", &samples::failing()), Action::Up),
+        (App::new("over-ssh-broken", &samples::broken()), Action::Check),
+        (App::new("over-ssh-failing", &samples::failing()), Action::Up),
     ] {
         let ran = run(&app, action, limit).await.unwrap();
         assert!(matches!(ran.exit, Exit::Status(1..)) && !ran.stderr.is_empty(), "{ran:?}");
     }
-    let hanging = App::new("docker_over_ssh-hanging", &samples::hanging());
+    let hanging = App::new("over-ssh-hanging", &samples::hanging());
     let error = run(&hanging, Action::Up, Duration::from_secs(3)).await.unwrap_err();
     assert_eq!(error.reason(), "timeout", "{error}");
 }
@@ -177,7 +177,7 @@ async fn a_host_that_cannot_be_reached_keeps_the_reason_of_ssh() {
 async fn questions_share_one_connection_and_followers_do_not_hold_them_up() {
     let host = DockerHost::start(Setup::default()).await;
     let (ssh, engines) = engines();
-    let app = App::new("docker_over_ssh-followed", &samples::talker());
+    let app = App::new("over-ssh-followed", &samples::talker());
     app.up();
     let containers = engines.of(&host.target).containers(app.dir()).await.unwrap();
     let query = LogQuery { tail: Tail::All, follow: Follow::Yes, since: None };
