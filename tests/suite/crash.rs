@@ -24,7 +24,7 @@ use crate::support::{
     tool,
 };
 
-/// A lease runs out after 10 s; then the host is asked what became of the command.
+/// A lease runs out after 12 s; then the host is asked what became of the command.
 const TAKEN_UP_WITHIN: Duration = Duration::from_secs(40);
 /// What is under way at a SIGTERM has 10 s.
 const ENDED_WITHIN: Duration = Duration::from_secs(14);

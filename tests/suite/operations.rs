@@ -14,7 +14,7 @@ use crate::support::{
     scene::Scene,
 };
 
-/// How many processes on this machine have `text` in their command line.
+/// How many processes on this machine work in the folder that holds the marker `text`, see [`mark`].
 fn processes_with(text: &str) -> usize {
     let entries = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
     let lines = entries.filter_map(|entry| std::fs::read(entry.path().join("cwd/.qm-marker")).ok());
